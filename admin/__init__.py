@@ -1,0 +1,1 @@
+"""Pages where operations edit what the bot does."""

@@ -1,0 +1,1 @@
+"""Questions staff ask, answered in chat."""

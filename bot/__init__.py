@@ -1,0 +1,1 @@
+"""The running bot: what comes in, who is called, what goes out."""

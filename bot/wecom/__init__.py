@@ -1,0 +1,1 @@
+"""WeCom's protocol and nothing of ours: crypto, events, client, errors."""

@@ -1,0 +1,1 @@
+"""Staff, departments, customers and their ties: the company's own record."""

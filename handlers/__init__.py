@@ -1,0 +1,1 @@
+"""One module per kind of incoming thing; each owns a router."""

@@ -1,0 +1,1 @@
+"""Numbers: each metric defined once."""

@@ -1,0 +1,1 @@
+"""Scripts (话术): rendering, later versions and search."""

@@ -1,0 +1,1 @@
+"""A WeCom in a box: the platform's APIs, callbacks and clients, for demos and tests."""

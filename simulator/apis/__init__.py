@@ -1,0 +1,5 @@
+"""The platform's APIs, a module per family; importing this package registers them all."""
+
+from simulator.apis import tokens as _tokens
+
+__all__ = ["_tokens"]

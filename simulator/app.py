@@ -1,0 +1,47 @@
+"""The simulator as an aiohttp application: platform side, control side and page."""
+
+from collections.abc import AsyncIterator
+from ipaddress import ip_address
+
+import aiohttp
+from aiohttp import web
+
+from simulator import apis, control, page
+from simulator.corp import Corp
+from simulator.delivery import Courier
+from simulator.faults import Faults
+from simulator.limits import Limits
+from simulator.platform import COURIER, PLATFORM, Platform
+from simulator.tokens import Tokens
+
+MAX_UPLOAD = 32 * 1024 * 1024
+
+__all__ = ["apis", "create_simulator"]
+
+
+def create_simulator(corp: Corp, *, open_control: bool = False) -> web.Application:
+    """A WeCom for this company. The control side answers loopback only unless `open_control`."""
+    limits = Limits(corp.clock)
+    platform = Platform(corp, Tokens(corp), Faults(), limits)
+
+    async def courier(app: web.Application) -> AsyncIterator[None]:
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+            app[COURIER] = Courier(corp, limits, session)
+            yield
+            for task in app[COURIER].background:
+                task.cancel()
+
+    app = web.Application(client_max_size=MAX_UPLOAD, middlewares=[] if open_control else [loopback_only])
+    app[PLATFORM] = platform
+    app.cleanup_ctx.append(courier)
+    app.router.add_route("*", "/cgi-bin/{path:.*}", platform.answer)
+    app.add_routes([*control.routes, *page.routes])
+    return app
+
+
+@web.middleware
+async def loopback_only(request: web.Request, handler: web.Handler) -> web.StreamResponse:
+    """Refuse the control side and the page to other machines; the platform side is open to all."""
+    if not request.path.startswith("/cgi-bin/") and not ip_address(request.remote or "0.0.0.0").is_loopback:  # noqa: S104
+        raise web.HTTPForbidden(text="the control side answers on this machine only; start with --open to change that")
+    return await handler(request)
