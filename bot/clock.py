@@ -1,4 +1,4 @@
-"""The one clock: the bot and the simulator ask it for the time, so a demo day can begin at 08:25 and be jumped forward."""
+"""The one clock: bot and simulator ask it for the time, so that a demo day can begin at 08:25 and be jumped forward."""
 
 import time
 from datetime import UTC, datetime, timedelta

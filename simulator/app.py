@@ -5,6 +5,7 @@ from ipaddress import ip_address
 
 import aiohttp
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from simulator import apis, control, page
 from simulator.corp import Corp
@@ -40,7 +41,7 @@ def create_simulator(corp: Corp, *, open_control: bool = False) -> web.Applicati
 
 
 @web.middleware
-async def loopback_only(request: web.Request, handler: web.Handler) -> web.StreamResponse:
+async def loopback_only(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Refuse the control side and the page to other machines; the platform side is open to all."""
     if not request.path.startswith("/cgi-bin/") and not ip_address(request.remote or "0.0.0.0").is_loopback:  # noqa: S104
         raise web.HTTPForbidden(text="the control side answers on this machine only; start with --open to change that")

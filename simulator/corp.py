@@ -1,6 +1,6 @@
 """The simulated company: its people, customers, apps and everything the platform keeps about them.
 
-Plain state in memory, changed only by the platform's APIs (`simulator.apis`) and by the control side (`simulator.control`).
+Plain state in memory, changed only by the platform's APIs (`simulator.apis`) and the control side (`simulator.control`).
 """
 
 import secrets

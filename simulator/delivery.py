@@ -49,7 +49,7 @@ class Courier:
     repeat: int = 1
     shuffle: bool = False
     delay_ms: int = 0
-    background: set[asyncio.Task[Any]] = field(default_factory=set)
+    background: set[asyncio.Future[Any]] = field(default_factory=set)
 
     def crypto(self) -> Crypto:
         """The app's callback crypto."""
@@ -74,8 +74,7 @@ class Courier:
     async def deliver_xml(self, xml: str, corrupt: str | None = None) -> list[Delivery]:
         """Deliver an inner document, `repeat` times over, as `/sim/delivery` asks."""
         tries: list[Delivery] = []
-        task = asyncio.gather(*(self.attempt(xml, corrupt, tries) for _ in range(self.repeat)))
-        keeper = asyncio.ensure_future(task)
+        keeper = asyncio.gather(*(self.attempt(xml, corrupt, tries) for _ in range(self.repeat)))
         self.background.add(keeper)
         keeper.add_done_callback(self.background.discard)
         await asyncio.wait([keeper], timeout=ANSWER_WITHIN)

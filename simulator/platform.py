@@ -1,7 +1,7 @@
 """The platform side's front door: every `/cgi-bin/` request passes here, in the order the platform checks things.
 
 Path (404 with an empty body) → faults → limits → token → trusted address → permission → the API's own function.
-An API is a plain function registered with `@api`; it takes a `Call` and returns the answer's fields, or raises `ApiError`.
+An API is a plain function registered with `@api`: it takes a `Call` and returns the answer or raises `ApiError`.
 """
 
 import asyncio
@@ -125,7 +125,8 @@ class Platform:
             await fault.delay()
             if fault.drop == "request":
                 return self.cut(request, record)
-            answer = await self.carry_out(found, request, Call(self, self.corp.app, query, body, files, request.remote or ""), fault, record)
+            call = Call(self, self.corp.app, query, body, files, request.remote or "")
+            answer = await self.carry_out(found, request, call, fault, record)
         finally:
             self.in_flight[path] -= 1
         return self.cut(request, record) if fault.drop == "answer" else answer
@@ -191,7 +192,7 @@ COURIER = web.AppKey("courier", Courier)
 
 
 async def read(request: web.Request) -> tuple[dict[str, str], Fields, dict[str, web.FileField]]:
-    """Query, JSON body and uploaded parts. A body that is no JSON object counts as empty, as the platform is lenient."""
+    """Query, JSON body and uploaded parts. A body that is no JSON object counts as empty: the platform is lenient."""
     query = dict(request.query)
     if request.content_type.startswith("multipart/"):
         parts = await request.post()

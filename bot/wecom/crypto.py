@@ -73,7 +73,7 @@ class Crypto:
 
 
 def encrypted_part(body: bytes) -> str:
-    """The ciphertext in an outer envelope, read without an XML parser: the signature is checked before anything is parsed."""
+    """The ciphertext in an outer envelope; no XML parser sees anything before its signature is checked."""
     if len(body) > MAX_BODY:
         raise Rejected("too large", 413)
     if b"<!DOCTYPE" in body or b"<!ENTITY" in body:
