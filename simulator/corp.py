@@ -1,14 +1,28 @@
 """The simulated company: its people, customers, apps and everything the platform keeps about them.
 
-Plain state in memory, changed only by the platform's APIs (`simulator.apis`) and the control side (`simulator.control`).
+Plain state in memory, changed by the platform's APIs (`simulator.apis`) and the control side alone.
 """
 
 import secrets
-from collections import defaultdict
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from bot.clock import Clock
+from simulator.appstate import AppState
+from simulator.records import (
+    Customer,
+    DayCount,
+    Follow,
+    Follows,
+    Group,
+    GroupSend,
+    Link,
+    Tag,
+    TagGroup,
+    Transfer,
+)
 
 CORP_ID = "ww5de0f00d5de0f00d"
 AGENT_ID = 1000002
@@ -17,6 +31,11 @@ CONTACTS_SECRET = "demo-contacts-secret-0000000000000000000000"  # noqa: S105
 CALLBACK_TOKEN = "DemoCallbackToken"  # noqa: S105
 CALLBACK_AES_KEY = "DemoEncodingAESKey0123456789abcdefghijklmno"
 CALLBACK_URL = "http://127.0.0.1:8000/wecom/callback"
+LEFT = 5
+"""A member's status after leaving the company."""
+TRANSFER_SECONDS = 24 * 3600
+ASSIGNED = 202
+"""The `add_way` of a customer who came by transfer."""
 
 
 @dataclass
@@ -56,65 +75,14 @@ class Member:
     """Welcome text the admin console sends for this member; then no WelcomeCode is issued."""
     status: int = 1
     position: str = ""
+    mobile: str = ""
+    email: str = ""
+    left_at: int = 0
 
-
-@dataclass
-class Follow:
-    """One member's tie to one customer."""
-
-    userid: str
-    external_userid: str
-    createtime: int
-    remark: str = ""
-    description: str = ""
-    remark_corp_name: str = ""
-    remark_mobiles: list[str] = field(default_factory=list)
-    tag_ids: list[str] = field(default_factory=list)
-    add_way: int = 1
-    state: str = ""
-    oper_userid: str = ""
-    half: bool = False
-    """The member has not confirmed yet: other APIs on the pair answer 84061."""
-    deleted_by_customer: bool = False
-    """A one-way relation remains: the APIs still answer."""
-    chatted: bool = False
-
-
-@dataclass
-class Customer:
-    """An external contact, with what the customer's own window has received."""
-
-    external_userid: str
-    name: str
-    type: int = 1
-    gender: int = 0
-    unionid: str = ""
-    phone: str = ""
-    received: list[dict[str, Any]] = field(default_factory=list)
-    """{n, at, userid, source, msgtype, body}, oldest first; source is welcome, console_welcome or group_send."""
-
-
-@dataclass
-class Tag:
-    """A corp tag; `creator` is the agent id that made it, None for the console."""
-
-    id: str
-    name: str
-    group_id: str
-    order: int = 0
-    create_time: int = 0
-    creator: int | None = None
-
-
-@dataclass
-class TagGroup:
-    """A group of corp tags."""
-
-    id: str
-    name: str
-    order: int = 0
-    create_time: int = 0
-    creator: int | None = None
+    @property
+    def visible(self) -> bool:
+        """In the app's scope, and still in the company."""
+        return self.in_scope and self.status != LEFT
 
 
 @dataclass
@@ -127,6 +95,8 @@ class WelcomeCode:
     issued: float
     """Clock seconds that never jump."""
     used: bool = False
+    distributing: bool = False
+    """A call with it is being carried out."""
 
 
 @dataclass
@@ -144,13 +114,14 @@ class Corp:
     departments: dict[int, Department] = field(default_factory=dict)
     members: dict[str, Member] = field(default_factory=dict)
     customers: dict[str, Customer] = field(default_factory=dict)
-    follows: dict[tuple[str, str], Follow] = field(default_factory=dict)
-    """By (userid, external_userid)."""
+    follows: Follows = field(default_factory=Follows)
     tag_groups: dict[str, TagGroup] = field(default_factory=dict)
     tags: dict[str, Tag] = field(default_factory=dict)
     welcome_codes: dict[str, WelcomeCode] = field(default_factory=dict)
     chats: defaultdict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
     """What the app sent each member: {n, at, msgtype, body, task_id?, updated?}, oldest first."""
+    state: AppState = field(default_factory=AppState)
+    """Cards, uploads, menu: what the app made."""
     serial: int = 0
 
     @property
@@ -167,13 +138,42 @@ class Corp:
         self.serial += 1
         return self.serial
 
+    def member(self, userid: str) -> Member | None:
+        """The member with this userid, upper and lower case alike."""
+        if found := self.members.get(userid):
+            return found
+        return next((one for one in self.members.values() if one.userid.lower() == userid.lower()), None)
+
+    def tie(self, userid: str, external_userid: str) -> Follow | None:
+        """The tie of a pair, the half kind too."""
+        self.settle()
+        return self.follows.get((userid, external_userid))
+
     def follows_of(self, external_userid: str) -> list[Follow]:
         """Every tie of one customer that is not the half kind, members in scope only."""
-        return [
-            follow
-            for follow in self.follows.values()
-            if follow.external_userid == external_userid and not follow.half and self.members[follow.userid].in_scope
-        ]
+        self.settle()
+        ties = self.follows.by_customer.get(external_userid, {}).values()
+        return [follow for follow in ties if not follow.half and self.members[follow.userid].visible]
+
+    def customers_of(self, userid: str) -> Iterator[Follow]:
+        """Every tie of one member that is not the half kind, oldest first."""
+        self.settle()
+        return (follow for follow in self.follows.by_member.get(userid, {}).values() if not follow.half)
+
+    def settle(self) -> None:
+        """Finish the transfers whose 24 hours are over."""
+        while self.waiting and self.waiting[0].started + TRANSFER_SECONDS <= self.now():
+            transfer = self.waiting.popleft()
+            if transfer.status == 2:
+                self.finish(transfer)
+
+    def finish(self, transfer: Transfer) -> None:
+        """Move a customer: the old tie ends, the new one begins."""
+        transfer.status, transfer.takeover_time = 1, self.now()
+        pair = (transfer.takeover, transfer.external_userid)
+        self.follows.pop((transfer.handover, transfer.external_userid), None)
+        if pair not in self.follows:
+            self.follows[pair] = Follow(*pair, self.now(), add_way=ASSIGNED, oper_userid=transfer.takeover)
 
 
 def opaque(prefix: str, length: int = 32) -> str:
