@@ -1,5 +1,6 @@
 """The simulator as an aiohttp application: platform side, control side and page."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from ipaddress import ip_address
 
@@ -28,9 +29,10 @@ def create_simulator(corp: Corp, *, open_control: bool = False) -> web.Applicati
     async def courier(app: web.Application) -> AsyncIterator[None]:
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
             app[COURIER] = Courier(corp, limits, session)
+            verifying = asyncio.create_task(app[COURIER].keep_verifying())
             yield
-            for task in app[COURIER].background:
-                task.cancel()
+            verifying.cancel()
+            await app[COURIER].stop()
 
     app = web.Application(client_max_size=MAX_UPLOAD, middlewares=[] if open_control else [loopback_only])
     app[PLATFORM] = platform

@@ -1,10 +1,13 @@
 """How often and how much at once (wecom-api §8.2, design §4.4); every number can be set by the control side."""
 
 from collections import defaultdict, deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from datetime import date, timedelta, timezone
 
 from bot.clock import Clock
 from simulator.errors import ApiError
+
+PLATFORM_TIME = timezone(timedelta(hours=8))
 
 
 @dataclass
@@ -20,10 +23,23 @@ class Limits:
     app_day: int = 200 * 1000
     """Person-times a day of the app: account cap x 200."""
     welcome_seconds: float = 20.0
+    welcome_distribution_seconds: float = 0.0
+    """How long a welcome is being distributed; a second call with its code meanwhile answers 41096."""
+    reused_welcome_code: int = 41051
+    """What a code answers that was used before; 41050 is the other one seen, no source settles it."""
     callback_seconds: float = 5.0
     callback_retry_seconds: tuple[float, ...] = (1.0, 2.0, 4.0)
     """Pauses before the three repeats of a callback; the platform documents the number only."""
+    day: date | None = None
+    persons: int = 0
+    """Person-times counted on `day`."""
     windows: defaultdict[tuple[str, ...], deque[float]] = field(default_factory=lambda: defaultdict(deque))
+
+    def restore(self) -> None:
+        """The documented numbers again, nothing counted yet."""
+        fresh = Limits(self.clock)
+        for each in fields(self):
+            setattr(self, each.name, getattr(fresh, each.name))
 
     def count(self, path: str, in_flight: int) -> None:
         """Count one call. Raises 45033 and 45009."""
@@ -35,6 +51,15 @@ class Limits:
     def delivers_to(self, userid: str) -> bool:
         """Count one message to a member; False is the silent drop beyond 30 a minute or 1,000 an hour."""
         return self.allow(("member", userid), ((60, self.per_member_minute), (3600, self.per_member_hour)))
+
+    def count_persons(self, number: int) -> None:
+        """Count the recipients of one app message. Raises 45009 beyond the day's person-times."""
+        today = self.clock.now().astimezone(PLATFORM_TIME).date()
+        if today != self.day:
+            self.day, self.persons = today, 0
+        if self.persons + number > self.app_day:
+            raise ApiError(45009, "api freq out of limit")
+        self.persons += number
 
     def allow(self, key: tuple[str, ...], rules: tuple[tuple[float, int], ...]) -> bool:
         """Whether one more fits every (seconds, number) rule; it is counted when it does."""

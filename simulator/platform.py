@@ -8,9 +8,10 @@ import asyncio
 import json
 import secrets
 from collections import Counter, defaultdict, deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from aiohttp import web
 
@@ -22,10 +23,12 @@ from simulator.limits import Limits
 from simulator.tokens import Tokens
 
 Fields = dict[str, Any]
+Found = TypeVar("Found")
 Needs = Literal["none", "any", "app", "contacts", "customers"]
 """Who may call: nobody's token, any token, the app's, any that may read contacts, one allowed to use 客户联系."""
 
 MAX_CALLS = 500_000
+SECRET_PARAMETERS = {"access_token", "corpsecret"}
 ERROR_PAGE = "https://open.work.weixin.qq.com/devtool/query?e="
 
 
@@ -40,6 +43,7 @@ class Call:
     files: dict[str, web.FileField] = field(default_factory=dict)
     address: str = ""
     """Who calls, as the platform sees it."""
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def corp(self) -> Corp:
@@ -72,16 +76,20 @@ class Api:
     method: str
     needs: Needs
     handler: Handler
+    empty: Fields = field(default_factory=dict)
+    """Result fields that stay present, empty, when the API answers an errcode."""
 
 
 APIS: dict[str, Api] = {}
 
 
-def api(path: str, method: str = "POST", needs: Needs = "customers") -> Callable[[Handler], Handler]:
-    """Register a function as `/cgi-bin/<path>`."""
+def api(
+    path: str, method: str = "POST", needs: Needs = "customers", empty: Fields | None = None
+) -> Callable[[Handler], Handler]:
+    """Register a function as `/cgi-bin/<path>`; `empty` are the result fields a failure still carries."""
 
     def register(handler: Handler) -> Handler:
-        APIS[path] = Api(path, method, needs, handler)
+        APIS[path] = Api(path, method, needs, handler, empty or {})
         return handler
 
     return register
@@ -108,50 +116,59 @@ class Platform:
         async with self.changed:
             self.changed.notify_all()
 
+    async def wait(self, seconds: float, look: Callable[[], Found]) -> Found:
+        """What `look` finds, at once or as soon as something changes; whatever is there after `seconds`."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds), self.changed:
+                while not (found := look()):
+                    await self.changed.wait()
+                return found
+        return look()
+
+    def restart(self, corp: Corp) -> None:
+        """Begin again with another company; tokens stay valid, limits are the documented ones."""
+        self.corp = self.tokens.corp = corp
+        self.faults.active.clear()
+        self.limits.restore()
+        self.trusted = None
+        self.calls.clear()
+        self.extras.clear()
+
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer one `/cgi-bin/` request and record it."""
         path = request.match_info["path"].strip("/")
         found = APIS.get(path)
         if found is None:
             return web.Response(status=404)
-        query, body, files = await read(request)
-        record = {"n": self.corp.number(), "at": self.corp.now(), "method": request.method, "path": path, "body": body}
-        record |= {"query": {key: value for key, value in query.items() if key not in {"access_token", "corpsecret"}}}
-        if userid := body.get("userid") or body.get("touser") or query.get("userid"):
-            record["userid"] = userid
+        call = Call(self, self.corp.app, *await read(request), request.remote or "", request.headers)
         fault = self.faults.take(path)
         self.in_flight[path] += 1
         try:
             await fault.delay()
-            if fault.drop == "request":
-                return self.cut(request, record)
-            call = Call(self, self.corp.app, query, body, files, request.remote or "")
-            answer = await self.carry_out(found, request, call, fault, record)
+            answer, errcode = await self.outcome(found, request, call, fault)
         finally:
             self.in_flight[path] -= 1
-        return self.cut(request, record) if fault.drop == "answer" else answer
+        self.record(found, request.method, call, errcode, fault)
+        await self.notify()
+        return cut(request) if fault.drop else answer
 
-    async def carry_out(
-        self, found: Api, request: web.Request, call: Call, fault: Fault, record: Fields
-    ) -> web.StreamResponse:
-        """Run the API's function unless a check or an injected fault answers first."""
-        if fault.status:
-            self.record({**record, "status": fault.status, "errcode": None})
-            return web.Response(status=fault.status)
+    async def outcome(
+        self, found: Api, request: web.Request, call: Call, fault: Fault
+    ) -> tuple[web.StreamResponse, int | None]:
+        """Answer and errcode: the API's own, unless a check or an injected fault comes first."""
+        if fault.status or fault.drop == "request":
+            return web.Response(status=fault.status or 499), None
         try:
             fault.check()
             self.check(found, request, call)
-            outcome = found.handler(call)
-            answer = await outcome if isinstance(outcome, Awaitable) else outcome
+            made = found.handler(call)
+            answer = await made if isinstance(made, Awaitable) else made
         except ApiError as error:
-            answer = {"errcode": error.errcode, "errmsg": self.errmsg(error, request), **error.defaults}
+            answer = {"errcode": error.errcode, "errmsg": self.errmsg(error, request), **found.empty, **error.defaults}
         if isinstance(answer, web.StreamResponse):
-            self.record({**record, "errcode": 0})
-            return answer
-        answer = {"errcode": 0, "errmsg": "ok"} | answer
-        self.record({**record, "errcode": answer["errcode"]})
-        await self.notify()
-        return web.json_response(answer)
+            return answer, 0
+        body: Fields = {"errcode": 0, "errmsg": "ok"} | answer
+        return web.json_response(body), body["errcode"]
 
     def check(self, found: Api, request: web.Request, call: Call) -> None:
         """What the platform checks before an API's own parameters. Sets `call.app`."""
@@ -175,16 +192,25 @@ class Platform:
         hint = f"{self.corp.now()}_{secrets.randbelow(99)}_{secrets.token_hex(16)}"
         return f"{error.errmsg}, hint: [{hint}], from ip: {request.remote}, more info at {ERROR_PAGE}{error.errcode}"
 
-    def record(self, call: Fields) -> None:
-        """Keep a call for `/sim/calls`."""
-        self.calls.append(call)
+    def record(self, found: Api, method: str, call: Call, errcode: int | None, fault: Fault) -> None:
+        """Keep a call for `/sim/calls`; `errcode` None: it was not carried out."""
+        query = {key: value for key, value in call.query.items() if key not in SECRET_PARAMETERS}
+        record = {"n": self.corp.number(), "at": self.corp.now(), "method": method, "path": found.path}
+        record |= {"query": query, "body": call.body, "errcode": errcode}
+        if userid := call.body.get("userid") or call.body.get("touser") or query.get("userid"):
+            record["userid"] = userid
+        if fault.status:
+            record["status"] = fault.status
+        if fault.drop:
+            record["dropped"] = fault.drop
+        self.calls.append(record)
 
-    def cut(self, request: web.Request, record: Fields) -> web.StreamResponse:
-        """Close the connection instead of answering."""
-        self.record({**record, "errcode": None, "dropped": True})
-        if request.transport:
-            request.transport.close()
-        return web.Response(status=499)
+
+def cut(request: web.Request) -> web.StreamResponse:
+    """Close the connection instead of answering."""
+    if request.transport:
+        request.transport.close()
+    return web.Response(status=499)
 
 
 PLATFORM = web.AppKey("platform", Platform)
