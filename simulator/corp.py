@@ -122,6 +122,16 @@ class Corp:
     """What the app sent each member: {n, at, msgtype, body, task_id?, updated?}, oldest first."""
     state: AppState = field(default_factory=AppState)
     """Cards, uploads, menu: what the app made."""
+    transfers: list[Transfer] = field(default_factory=list)
+    waiting: deque[Transfer] = field(default_factory=deque)
+    """Transfers not settled yet, oldest first."""
+    groups: dict[str, Group] = field(default_factory=dict)
+    group_sends: dict[str, GroupSend] = field(default_factory=dict)
+    reached: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Mass sends that arrived, by (external_userid or chat_id, month)."""
+    links: dict[str, Link] = field(default_factory=dict)
+    days: defaultdict[tuple[str, int], DayCount] = field(default_factory=lambda: defaultdict(DayCount))
+    """By (userid, start of the day on the platform's clock)."""
     serial: int = 0
 
     @property
