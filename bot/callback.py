@@ -1,0 +1,191 @@
+"""The callback URL: check the signature, decrypt, parse, store, answer an empty 200; the worker does the rest.
+
+Stored before answered. Callbacks that arrive while a commit is under way are inserted together by the next one.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping
+
+from aiohttp import web
+from sqlalchemy.exc import DBAPIError
+
+from bot.clock import Clock
+from bot.database import Database
+from bot.jobs import Job, Priority, insert
+from bot.observability import CALLBACK_SECONDS, CALLBACKS, log
+from bot.wecom.crypto import MAX_BODY, Crypto, Rejected
+from bot.wecom.events import (
+    DOCUMENTED,
+    TYPES,
+    Added,
+    AppEvent,
+    AuditApproved,
+    CardEvent,
+    ContactEvent,
+    GroupEvent,
+    Incoming,
+    Message,
+    TagEvent,
+    dedupe_key,
+    kind_of,
+    read,
+)
+
+EVENT = "event"
+"""The kind of job a callback becomes."""
+MAX_GROUP = 1000
+CROWD = 8
+"""Callbacks stored in one commit from which on the job loop steps aside."""
+STEP_ASIDE = 0.02
+MAX_ASIDE = 0.25
+
+
+def priority_of(event: Incoming) -> Priority:
+    """A welcome first, then whoever waits for an answer, then the rest."""
+    if isinstance(event, Added | AuditApproved) and event.welcome_code:
+        return Priority.WELCOME
+    return Priority.QUESTION if isinstance(event, Message | AppEvent | CardEvent) else Priority.UPDATE
+
+
+def lane_of(event: Incoming) -> str | None:
+    """What must be handled in order: one customer's events, one member's messages, one group's changes."""
+    if isinstance(event, ContactEvent):
+        return f"customer:{event.external_userid}"
+    if isinstance(event, Message | AppEvent | CardEvent):
+        return f"member:{event.userid}"
+    if isinstance(event, GroupEvent):
+        return f"group:{event.chat_id}"
+    return "tags" if isinstance(event, TagEvent) else None
+
+
+class Acceptor:
+    """Stores callbacks, those that arrive together in one commit."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self.database = database
+        self.clock = clock
+        self.waiting: list[tuple[Job, asyncio.Future[bool]]] = []
+        self.storing: asyncio.Task[None] | None = None
+        self.crowded_at = 0.0
+
+    async def accept(self, fields: Mapping[str, object]) -> bool:
+        """Store one event; False when it is known already. Raises `Rejected` and `DBAPIError`."""
+        event = read(fields)
+        now = self.clock.now()
+        job = Job(
+            key=f"{EVENT}:{dedupe_key(fields)}",
+            kind=EVENT,
+            lane=lane_of(event),
+            payload=dict(fields),
+            priority=priority_of(event),
+            run_at=now,
+            created_at=now,
+        )
+        stored: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self.waiting.append((job, stored))
+        if self.storing is None:
+            self.storing = asyncio.create_task(self.store_all(), name="callback group")
+        return await stored
+
+    async def store_all(self) -> None:
+        """Store whatever waits, group after group, until nothing does."""
+        while self.waiting:
+            group, self.waiting = self.waiting[:MAX_GROUP], self.waiting[MAX_GROUP:]
+            if len(group) >= CROWD:
+                self.crowded_at = time.monotonic()
+            await self.store([job for job, _ in group], [stored for _, stored in group])
+        self.storing = None
+
+    async def store(self, jobs: list[Job], stored: list[asyncio.Future[bool]]) -> None:
+        """One commit; each waiter learns its outcome."""
+        try:
+            new = await self.database.write(lambda session: insert(session, jobs))
+        except DBAPIError as error:
+            for waiter in stored:
+                if not waiter.done():
+                    waiter.set_exception(error)
+            return
+        for waiter in stored:
+            if not waiter.done():
+                waiter.set_result(new == len(jobs))
+
+    async def calm(self) -> bool:
+        """Let a burst be stored before more work is begun; False when it lasts longer than a welcome should wait."""
+        until = time.monotonic() + MAX_ASIDE
+        while time.monotonic() < until:
+            if time.monotonic() - self.crowded_at > STEP_ASIDE:
+                return True
+            await asyncio.sleep(STEP_ASIDE)
+        return False
+
+
+CRYPTO = web.AppKey("crypto", Crypto)
+ACCEPTOR = web.AppKey("acceptor", Acceptor)
+routes = web.RouteTableDef()
+
+
+@routes.get("/wecom/callback")
+async def verify(request: web.Request) -> web.Response:
+    """WeCom checks the URL: answer the decrypted echo, bare, within a second."""
+    query = request.query
+    try:
+        echo = request.app[CRYPTO].decrypt(wanted(query, "echostr"), *signed_by(query))
+    except Rejected as rejected:
+        return refuse(request, rejected)
+    return web.Response(text=echo)
+
+
+@routes.post("/wecom/callback")
+async def receive(request: web.Request) -> web.Response:
+    """Take one callback."""
+    began = time.perf_counter()
+    try:
+        fields = request.app[CRYPTO].open(await body_of(request), *signed_by(request.query))
+        kind = kind_of(fields)
+        new = await request.app[ACCEPTOR].accept(fields)
+    except Rejected as rejected:
+        return refuse(request, rejected)
+    except DBAPIError as error:
+        CALLBACKS.labels("any", "failed").inc()
+        log.error("callback not stored", error=type(error.orig).__name__)
+        return web.Response(status=503)  # WeCom repeats the delivery
+    seconds = time.perf_counter() - began
+    outcome = "stored" if new else "duplicate"
+    CALLBACKS.labels(kind if kind in TYPES or kind in DOCUMENTED else "unknown", outcome).inc()
+    CALLBACK_SECONDS.observe(seconds)
+    log.info("callback", kind=kind[:80], outcome=outcome, ms=round(seconds * 1000, 1))
+    return web.Response()
+
+
+async def body_of(request: web.Request) -> bytes:
+    """The body, if it is of a size WeCom sends; a larger one is not read. Raises `Rejected`."""
+    if (request.content_length or 0) > MAX_BODY:
+        raise Rejected("too large", 413)
+    try:
+        return await request.read()
+    except web.HTTPRequestEntityTooLarge as error:
+        raise Rejected("too large", 413) from error
+
+
+def signed_by(query: Mapping[str, str]) -> tuple[str, str, str]:
+    """Signature, timestamp and nonce of a request. Raises `Rejected` naming what is missing."""
+    return wanted(query, "msg_signature"), wanted(query, "timestamp"), wanted(query, "nonce")
+
+
+def wanted(query: Mapping[str, str], name: str) -> str:
+    """A required parameter of the URL. Raises `Rejected`."""
+    value = query.get(name)
+    if not value:
+        raise Rejected(f"no {name}")
+    return value
+
+
+def refuse(request: web.Request, rejected: Rejected) -> web.Response:
+    """Say no, with one line in the log and the connection closed: an unread body is not worth reading."""
+    CALLBACKS.labels("any", "rejected").inc()
+    log.warning("callback refused", reason=rejected.reason, status=rejected.status, remote=request.remote)
+    answer = web.Response(status=rejected.status, text=rejected.reason)
+    if rejected.status == 413:
+        answer.force_close()
+    return answer

@@ -1,0 +1,235 @@
+"""The one typed door to WeCom: tokens, limits kept on our side, a time-out on every call, and a record of each.
+
+Each method is one call of the platform with a typed answer. Errors are `bot.wecom.errors`; a call that our own limits
+or a refused secret hold back raises `Later`, so that a job waits in its row and not in memory.
+"""
+
+import asyncio
+import time
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+import aiohttp
+import structlog
+from pydantic import BaseModel, ValidationError
+from sqlalchemy import Column, delete, insert
+from sqlmodel import Field, Index, SQLModel, col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from bot.clock import Clock
+from bot.database import BigId, Database, UtcTime
+from bot.jobs import Later
+from bot.limits import DAY, MESSAGES, Limits
+from bot.observability import CALL_SECONDS, CALLS, log
+from bot.settings import Settings
+from bot.tokens import TokenStore
+from bot.wecom.client import Answer, Client, exchange
+from bot.wecom.errors import RateLimited, SecretRefused, TooManyAtOnce, WeComError, WeComUnreachable
+from bot.wecom.results import App, Department, ExternalContact, Member, Sent
+
+R = TypeVar("R", bound=BaseModel)
+CALL_SECONDS_MAX = 10.0
+WELCOME_SECONDS = 5.0
+"""Time-out of a welcome call: leaves room for repeats inside the code's 20 seconds."""
+LOOK_SECONDS = 2.0
+"""Time-out of a look at the customer before a welcome: her name is not worth her waiting."""
+UPLOAD_SECONDS = 60.0
+FLUSH_SECONDS = 0.2
+"""How often the records of calls are written."""
+KEEP_CALLS = timedelta(days=30)
+DUPLICATE_WINDOW = 14_400
+"""Seconds in which WeCom swallows a message it has delivered already: the longest it offers."""
+
+
+class Call(SQLModel, table=True):
+    """The record of one call: what was asked of which path for whom, and what became of it. Never its content."""
+
+    id: int | None = Field(default=None, sa_column=Column(BigId, primary_key=True, autoincrement=True))
+    at: datetime = Field(sa_type=UtcTime)
+    path: str
+    userid: str | None = None
+    job_id: int | None = Field(default=None, sa_type=BigId)
+    ms: float
+    errcode: int | None = None
+    """None when there was no answer."""
+    outcome: str
+
+    __table_args__ = (Index("ix_call_path_at", "path", "at"), Index("ix_call_at", "at"))
+
+
+class Gateway(Client):
+    """The bot's calls to WeCom with the app's secret."""
+
+    def __init__(self, settings: Settings, database: Database, clock: Clock, http: aiohttp.ClientSession) -> None:
+        self.settings = settings
+        self.database = database
+        self.clock = clock
+        self.agent_id = settings.agent_id
+        self.limits = Limits(clock, settings.account_cap)
+        self.records: list[dict[str, Any]] = []
+        secret = settings.agent_secret.get_secret_value()
+        self.store = TokenStore(database, clock, settings.corp_id, secret, self._gettoken)
+        self._secret = secret
+        super().__init__(http, settings.api_base, self.store, CALL_SECONDS_MAX)
+
+    async def send_message(self, message: dict[str, Any]) -> Sent:
+        """message/send to members. A body delivered in the last four hours is swallowed: make each unique."""
+        once = {"enable_duplicate_check": 1, "duplicate_check_interval": DUPLICATE_WINDOW}
+        return typed(Sent, await self.post(MESSAGES, data={"agentid": self.agent_id, **message, **once}))
+
+    async def update_card(self, userid: str, response_code: str, update: dict[str, Any]) -> Sent:
+        """message/update_template_card; `update` is {button: {replace_name}} or {template_card: {…}}."""
+        body = {"userids": [userid], "agentid": self.agent_id, "response_code": response_code, **update}
+        return typed(Sent, await self.post("message/update_template_card", data=body))
+
+    async def send_welcome(self, code: str, text: str, attachments: list[dict[str, Any]]) -> None:
+        """send_welcome_msg: once, within 20 seconds of the add."""
+        body: dict[str, Any] = {"welcome_code": code}
+        if text:
+            body["text"] = {"content": text}
+        if attachments:
+            body["attachments"] = attachments
+        await self.post("externalcontact/send_welcome_msg", data=body, timeout=WELCOME_SECONDS)
+
+    async def customer(self, external_userid: str, seconds: float = CALL_SECONDS_MAX) -> ExternalContact:
+        """externalcontact/get with every follower, page by page."""
+        contact: dict[str, Any] = {}
+        follows: list[Any] = []
+        cursor = ""
+        while True:
+            params = {"external_userid": external_userid, "cursor": cursor or None}
+            answer = await self.get("externalcontact/get", params=params, timeout=seconds)
+            contact = contact or answer.get("external_contact") or {}
+            follows += answer.get("follow_user") or []
+            cursor = answer.get("next_cursor") or ""
+            if not cursor:
+                return typed(ExternalContact, {**contact, "follows": follows})
+
+    async def upload(self, kind: str, filename: str, content: bytes) -> str:
+        """media/upload: a media id, good for three days."""
+        files = {"media": (filename, content)}
+        answer = await self.post("media/upload", params={"type": kind}, files=files, timeout=UPLOAD_SECONDS)
+        return str(answer["media_id"])
+
+    async def departments(self) -> list[Department]:
+        """department/list: the tree below the app's scope."""
+        answer = await self.get("department/list")
+        return [typed(Department, one) for one in answer.get("department") or []]
+
+    async def members(self, department_id: int) -> list[Member]:
+        """user/list: direct members of one department."""
+        answer = await self.get("user/list", params={"department_id": department_id})
+        return [typed(Member, one) for one in answer.get("userlist") or []]
+
+    async def member(self, userid: str) -> Member:
+        """user/get."""
+        return typed(Member, await self.user.get(userid))
+
+    async def follow_users(self) -> list[str]:
+        """get_follow_user_list: members with 客户联系 in the app's scope."""
+        return list((await self.external_contact.get_follow_user_list()).get("follow_user") or [])
+
+    async def app(self) -> App:
+        """agent/get: the app and its visible scope."""
+        return typed(App, await self.agent.get(self.agent_id))
+
+    async def set_menu(self, menu: dict[str, Any]) -> None:
+        """menu/create: replaces the app's whole menu."""
+        await self.menu.create(self.agent_id, menu)
+
+    async def _request(self, method: str, url_or_endpoint: str, **given: Any) -> Answer:
+        """One call under our limits, recorded."""
+        path, userid = url_or_endpoint, addressee(given)
+        async with self.limits.place(path, userid):
+            began = time.monotonic()
+            try:
+                answer = await super()._request(method, path, **given)
+            except (WeComError, WeComUnreachable) as error:
+                self._record(path, userid, began, error)
+                self._heed(path, error)
+                raise
+            self._record(path, userid, began)
+            return answer
+
+    def _heed(self, path: str, error: WeComError | WeComUnreachable) -> None:
+        """Slow down where the platform says so; a refused secret holds its jobs back uncounted."""
+        if isinstance(error, TooManyAtOnce):
+            self.limits.parallel[path].halve()
+        if isinstance(error, RateLimited):
+            self.limits.block(path)
+        if isinstance(error, SecretRefused):
+            raise Later(max(1.0, self.store.refused_for), str(error)) from error
+
+    def _record(
+        self, path: str, userid: str | None, began: float, error: WeComError | WeComUnreachable | None = None
+    ) -> None:
+        seconds = time.monotonic() - began
+        outcome = "ok" if error is None else type(error).__name__
+        errcode = error.errcode if isinstance(error, WeComError) else (0 if error is None else None)
+        CALLS.labels(path, outcome).inc()
+        CALL_SECONDS.labels(path).observe(seconds)
+        ms = round(seconds * 1000, 1)
+        job = structlog.contextvars.get_contextvars().get("job")
+        log.info("call", path=path, errcode=errcode, outcome=outcome, ms=ms)
+        at = self.clock.now()
+        record = {"at": at, "path": path, "userid": userid, "job_id": job, "ms": ms, "errcode": errcode}
+        self.records.append({**record, "outcome": outcome})
+
+    async def _gettoken(self) -> Answer:
+        params = {"corpid": self.settings.corp_id, "corpsecret": self._secret}
+        began = time.monotonic()
+        try:
+            answer = await exchange(self.http, "GET", self.api_base, "gettoken", params=params, seconds=self.seconds)
+        except (WeComError, WeComUnreachable) as error:
+            self._record("gettoken", None, began, error)
+            raise
+        self._record("gettoken", None, began)
+        return answer
+
+    async def resume(self) -> None:
+        """Take up the counts of messages sent before a restart."""
+        now = self.clock.now()
+        async with self.database.read() as session:
+            sent = select(Call.userid, Call.at).where(Call.path == MESSAGES, Call.at > now - timedelta(seconds=DAY))
+            rows = (await session.exec(sent.order_by(col(Call.at)))).all()
+        self.limits.remember((userid, (now - at).total_seconds()) for userid, at in rows)
+
+    async def keep_records(self) -> None:
+        """Write the records of calls, a group at a time, until cancelled."""
+        try:
+            while True:
+                await asyncio.sleep(FLUSH_SECONDS)
+                await self.flush()
+        finally:
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Write the records that wait."""
+        if not self.records:
+            return
+        records, self.records = self.records, []
+
+        async def keep(session: AsyncSession) -> None:
+            await (await session.connection()).execute(insert(Call), records)
+
+        await self.database.write(keep)
+
+    async def forget(self, session: AsyncSession) -> None:
+        """Remove records older than a month."""
+        await session.exec(delete(Call).where(col(Call.at) < self.clock.now() - KEEP_CALLS))
+
+
+def addressee(given: dict[str, Any]) -> str | None:
+    """The one member a call is about, from its body or parameters."""
+    data = given.get("data") or {}
+    params = given.get("params") or {}
+    userid = data.get("touser") or data.get("userid") or params.get("userid")
+    return str(userid) if userid and "|" not in str(userid) else None
+
+
+def typed(kind: type[R], answer: Answer) -> R:
+    """An answer as its type; one that does not fit is no answer."""
+    try:
+        return kind.model_validate(answer)
+    except ValidationError as error:
+        raise WeComUnreachable(kind.__name__, "the answer has an unexpected shape", sent=True) from error

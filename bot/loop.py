@@ -1,0 +1,218 @@
+"""The job loop, embedded form: one loop in one process carries out what is due, woken at once by whoever commits work.
+
+`carry_out(job)` is the seam for the scaled form: whoever claimed a row, however it was woken, goes on from there.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from bot.clock import Clock
+from bot.database import Database
+from bot.jobs import (
+    DEAD,
+    DONE,
+    READY,
+    Done,
+    Job,
+    Later,
+    Priority,
+    Refused,
+    Runner,
+    Taken,
+    claim,
+    counts,
+    mark,
+    next_due,
+    recover,
+)
+from bot.observability import JOBS, JOBS_WAITING, log
+from bot.wecom.errors import Busy, IpNotTrusted, RateLimited, TooManyAtOnce, WeComError, WeComUnreachable
+
+SLOTS = 120
+"""Jobs under way at once; WeCom's own limits are kept in the gateway."""
+RESERVED = {Priority.WELCOME: 0, Priority.QUESTION: 40, Priority.UPDATE: 60, Priority.PUSH: 70, Priority.SYNC: 90}
+"""Slots a priority leaves free for those before it, so that a slow API cannot hold up a welcome."""
+LOOK_EVERY = 1.0
+"""Seconds between looks for rows that another process wrote."""
+MAX_BUGS = 5
+"""Attempts of a job that fails for a reason we do not understand."""
+MAX_ATTEMPTS = 1500
+"""Attempts of a job the platform keeps putting off, a minute apart: about a day."""
+
+
+def pause(error: Exception, attempts: int) -> float | None:
+    """Seconds before the next attempt, by kind of error; None: there will be none."""
+    if attempts >= MAX_ATTEMPTS:
+        return None
+    if isinstance(error, RateLimited | IpNotTrusted):
+        return 60.0  # the shortest window of the platform; a changed address list takes a minute too
+    growing = min(60.0, 2.0 ** min(attempts - 1, 6)) * random.uniform(0.7, 1.0)  # noqa: S311 - spreads repeats
+    if isinstance(error, TooManyAtOnce):
+        return min(growing, 2.0)
+    if isinstance(error, WeComUnreachable | Busy | DBAPIError):
+        return growing
+    if isinstance(error, WeComError | Refused):
+        return None
+    return growing if attempts < MAX_BUGS else None
+
+
+class JobLoop:
+    """Claims due jobs and carries them out, `SLOTS` at a time, until cancelled."""
+
+    def __init__(
+        self, database: Database, clock: Clock, runners: Mapping[str, Runner], calm: Callable[[], Awaitable[bool]]
+    ) -> None:
+        """`calm()` waits a moment for a burst of callbacks to be stored first; False when it goes on regardless."""
+        self.database = database
+        self.clock = clock
+        self.runners = runners
+        self.calm = calm
+        self.running: set[asyncio.Task[None]] = set()
+        self._wake = asyncio.Event()
+        database.on_work = self.wake
+
+    def wake(self) -> None:
+        """Look for due jobs now."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Take up what an earlier process left, then work until cancelled; running jobs end with us."""
+        recovered = await self.database.write(recover)
+        if recovered:
+            log.info("jobs recovered", jobs=recovered)
+        try:
+            while True:
+                self._wake.clear()
+                if not await self.fill():
+                    await self.wait()
+        finally:
+            for task in self.running:
+                task.cancel()
+            await asyncio.gather(*self.running, return_exceptions=True)
+
+    async def fill(self) -> int:
+        """Claim what is due into the free slots and start it; answers how many jobs were started."""
+        calm = await self.calm()
+        free = SLOTS - len(self.running)
+        if free <= 0:
+            return 0
+        jobs = await self.database.write(lambda session: self.take(session, free if calm else min(free, 8)))
+        for job in jobs:
+            task = asyncio.create_task(self.carry_out(job), name=f"job {job.id}")
+            self.running.add(task)
+            task.add_done_callback(self.ended)
+        return len(jobs)
+
+    def ended(self, task: asyncio.Task[None]) -> None:
+        """A slot is free, and the lane of its job too."""
+        self.running.discard(task)
+        self.wake()
+
+    async def take(self, session: AsyncSession, free: int) -> list[Job]:
+        """Claim up to `free` jobs, the first priorities first."""
+        jobs: list[Job] = []
+        now = self.clock.now()
+        for priority in Priority:
+            room = free - len(jobs) - RESERVED[priority]
+            if room > 0:
+                jobs += await claim(session, now, priority, room)
+        return jobs
+
+    async def wait(self) -> None:
+        """Sleep until woken, until the next job is due, or for a second."""
+        async with self.database.read() as session:
+            due = await next_due(session)
+        seconds = LOOK_EVERY if due is None else (due - self.clock.now()).total_seconds()
+        # A due row we could not take waits for its lane or for a slot; both wake us.
+        seconds = LOOK_EVERY if seconds <= 0 else min(seconds, LOOK_EVERY)
+        try:
+            await asyncio.wait_for(self._wake.wait(), seconds)
+        except TimeoutError:
+            return
+
+    async def carry_out(self, job: Job) -> None:
+        """Carry out one claimed job and write down what became of it."""
+        structlog.contextvars.bind_contextvars(job=job.id, kind=job.kind)
+        try:
+            if job.deadline and self.clock.now() >= job.deadline:
+                raise Refused("late")
+            runner = self.runners.get(job.kind)
+            if runner is None:
+                raise Refused(f"no runner for {job.kind}")
+            done = await runner.run(job)
+            await self.database.write(lambda session: finish(session, job, done, self.clock))
+            JOBS.labels(job.kind, "done").inc()
+        except Taken:
+            log.warning("job taken by another loop")
+        except Later as later:
+            await self.again(job, later.seconds, str(later), attempts=job.attempts - 1)
+        except Exception as error:  # noqa: BLE001 - the one place where whatever a job raises becomes its outcome
+            await self.failed(job, error)
+
+    async def failed(self, job: Job, error: Exception) -> None:
+        """Try again after a pause, or bury the job with its reason."""
+        known = isinstance(error, WeComError | WeComUnreachable | Refused | DBAPIError)
+        reason = str(error) if known and not isinstance(error, DBAPIError) else type(error).__name__
+        if not known:
+            log.error("job failed", error=reason, exc_info=error)
+        seconds = pause(error, job.attempts)
+        if seconds is None or (job.deadline and self.clock.now() + timedelta(seconds=seconds) >= job.deadline):
+            # With a deadline near, the pause is cut short for one more try rather than given up with time left.
+            left = (job.deadline - self.clock.now()).total_seconds() if job.deadline else 0.0
+            if seconds is None or left <= 0.5:
+                await self.bury(job, reason)
+                return
+            seconds = left / 2
+        unanswered = job.unanswered or (isinstance(error, WeComUnreachable) and error.sent)
+        await self.again(job, seconds, reason, unanswered=unanswered)
+
+    async def again(self, job: Job, seconds: float, reason: str, **values: Any) -> None:
+        """Put a job back, due in `seconds`."""
+        JOBS.labels(job.kind, "retry").inc()
+        at = self.clock.now() + timedelta(seconds=seconds)
+        await self.write(lambda session: mark(session, job, state=READY, run_at=at, error=reason[:500], **values))
+
+    async def bury(self, job: Job, reason: str) -> None:
+        """Give a job up: it stays visible as dead, and its kind may write down what that means."""
+
+        async def work(session: AsyncSession) -> None:
+            await mark(session, job, state=DEAD, error=reason[:500], finished_at=self.clock.now(), outcome="given up")
+            runner = self.runners.get(job.kind)
+            if runner and runner.given_up:
+                await runner.given_up(session, job, reason)
+
+        JOBS.labels(job.kind, "dead").inc()
+        log.warning("job dead", reason=reason[:200])
+        await self.write(work)
+
+    async def write(self, work: Callable[[AsyncSession], Coroutine[Any, Any, None]]) -> None:
+        """Write a job's fate; while the database refuses, keep trying: the row says running until then."""
+        while True:
+            try:
+                await self.database.write(work)
+                return
+            except Taken:
+                return
+            except DBAPIError:
+                await asyncio.sleep(LOOK_EVERY)
+
+    async def settled(self) -> bool:
+        """Whether nothing is due or under way at this moment."""
+        async with self.database.read() as session:
+            due, waiting = await next_due(session), await counts(session)
+        for state, number in waiting.items():
+            JOBS_WAITING.labels(state).set(number)
+        return not self.running and not waiting["running"] and (due is None or due > self.clock.now())
+
+
+async def finish(session: AsyncSession, job: Job, done: Done, clock: Clock) -> None:
+    """Write a job's effects and its end in one transaction; if it was taken from us, neither."""
+    await done.then(session)
+    await mark(session, job, state=DONE, outcome=done.outcome, error=None, finished_at=clock.now())

@@ -1,0 +1,145 @@
+"""What the bot says to staff: messages and card updates, written as jobs, delivered by the worker.
+
+Each message's body is unique to its job (cards by their task id, texts by a short last line), so that a repeat after a
+crash is swallowed by the platform and the same question asked twice still gets two answers.
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from bot.gateway import Gateway
+from bot.jobs import Done, Job, Priority, Refused, enqueue, insert
+from bot.wecom.errors import WeComError
+
+MESSAGE = "message"
+CARD_UPDATE = "card_update"
+TEXT_BYTES = 2000
+"""Bytes of one text, leaving room for the last line; WeCom cuts at 2,048."""
+CODE_SPENT = 60140
+DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+async def say(session: AsyncSession, userid: str, text: str, *, cause: str, now: datetime, **given: Any) -> None:
+    """Send a text to a member; a long one in parts, in order. `cause` makes the job's key; `given`: Job fields."""
+    parts = split(text)
+    given = {"priority": Priority.QUESTION, "lane": f"to:{userid}", **given}
+    await insert(
+        session,
+        [
+            Job(
+                key=f"{MESSAGE}:{cause}:{number}",
+                kind=MESSAGE,
+                payload={"touser": userid, "msgtype": "text", "text": {"content": part}},
+                run_at=now,
+                created_at=now,
+                **given,
+            )
+            for number, part in enumerate(parts)
+        ],
+    )
+
+
+async def send_card(
+    session: AsyncSession, userid: str, card: dict[str, Any], *, cause: str, now: datetime, **given: Any
+) -> None:
+    """Send a template card to a member; its task id is given when it is sent (`task_id`)."""
+    payload = {"touser": userid, "msgtype": "template_card", "template_card": card}
+    given = {"priority": Priority.QUESTION, "lane": f"to:{userid}", **given}
+    job = Job(key=f"{MESSAGE}:{cause}", kind=MESSAGE, payload=payload, run_at=now, created_at=now, **given)
+    await enqueue(session, job)
+
+
+async def update_card(
+    session: AsyncSession, userid: str, response_code: str, update: dict[str, Any], *, cause: str, now: datetime
+) -> None:
+    """Replace a card a member pressed; the response code is good once."""
+    payload = {"userid": userid, "response_code": response_code, "update": update}
+    job = Job(
+        key=f"{CARD_UPDATE}:{cause}",
+        kind=CARD_UPDATE,
+        lane=f"card:{userid}",
+        payload=payload,
+        run_at=now,
+        created_at=now,
+    )
+    await enqueue(session, job)
+
+
+def deliver_message(gateway: Gateway, zone: ZoneInfo) -> Callable[[Job], Awaitable[Done]]:
+    """The runner of messages."""
+
+    async def run(job: Job) -> Done:
+        sent = await gateway.send_message(unique_body(job, zone))
+        if sent.invalid or sent.unlicensed:
+            raise Refused("the member is outside the app's visible scope (可见范围) or has no licence")
+        return Done("sent")
+
+    return run
+
+
+def deliver_card_update(gateway: Gateway) -> Callable[[Job], Awaitable[Done]]:
+    """The runner of card updates."""
+
+    async def run(job: Job) -> Done:
+        payload = job.payload
+        try:
+            await gateway.update_card(payload["userid"], payload["response_code"], payload["update"])
+        except WeComError as error:
+            # The code is good once: after an attempt of ours without an answer, "used" means that it worked.
+            if error.errcode == CODE_SPENT and job.unanswered:
+                return Done("updated, unconfirmed")
+            raise
+        return Done("updated")
+
+    return run
+
+
+def unique_body(job: Job, zone: ZoneInfo) -> dict[str, Any]:
+    """The message of a job, the same at every attempt and like no other job's."""
+    body = dict(job.payload)
+    if "template_card" in body:
+        return body | {"template_card": {**body["template_card"], "task_id": task_id(job)}}
+    stamp = f"{job.created_at.astimezone(zone):%H:%M:%S} #{short(job.id or 0)}"
+    return body | {"text": {"content": f"{body['text']['content']}\n{stamp}"}}
+
+
+def task_id(job: Job) -> str:
+    """The task id of a card: unique in the app for ever, also if the database is begun anew."""
+    return f"frontline-{job.id}-{int(job.created_at.timestamp())}"
+
+
+def short(number: int) -> str:
+    """A number in base 36."""
+    text = ""
+    while number:
+        number, digit = divmod(number, 36)
+        text = DIGITS[digit] + text
+    return text or "0"
+
+
+def split(text: str, limit: int = TEXT_BYTES) -> list[str]:
+    """A text in parts of at most `limit` UTF-8 bytes, cut between lines where that is possible."""
+    parts: list[str] = []
+    room = ""
+    for line in text.splitlines(keepends=True) or [""]:
+        if len((room + line).encode()) <= limit:
+            room += line
+            continue
+        parts += [room] if room else []
+        *full, room = chunks(line, limit)
+        parts += full
+    return [part.rstrip("\n") for part in [*parts, room] if part.strip()] or [""]
+
+
+def chunks(line: str, limit: int) -> list[str]:
+    """One line cut between characters."""
+    pieces = [""]
+    for character in line:
+        if len((pieces[-1] + character).encode()) > limit:
+            pieces.append("")
+        pieces[-1] += character
+    return pieces

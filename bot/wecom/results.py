@@ -1,0 +1,100 @@
+"""What the platform answers, typed: only the fields we use, each lenient about absence (wecom-api §6.1, §7.1, §9.1)."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from bot.wecom.events import seconds
+
+
+def listed_userids(value: object) -> list[str]:
+    """`invaliduser`: a |-joined string from message/send, an array from update_template_card."""
+    if isinstance(value, str):
+        return [one for one in value.split("|") if one]
+    return [str(one) for one in value] if isinstance(value, list) else []
+
+
+Userids = Annotated[list[str], BeforeValidator(listed_userids)]
+
+
+class Result(BaseModel):
+    """An answer; unknown fields are ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Sent(Result):
+    """message/send: partial failure is still errcode 0, so look at `invalid`."""
+
+    msgid: str = ""
+    response_code: str = ""
+    invalid: Userids = Field(alias="invaliduser", default_factory=list)
+    unlicensed: Userids = Field(alias="unlicenseduser", default_factory=list)
+
+
+class Tag(Result):
+    """A tag on a pair; type 1 corp, 2 personal (no id), 3 rule group."""
+
+    group_name: str = ""
+    tag_name: str = ""
+    tag_id: str = ""
+    type: int = 1
+
+
+class Follow(Result):
+    """One member's tie to the customer."""
+
+    userid: str
+    remark: str = ""
+    description: str = ""
+    createtime: Annotated[datetime, BeforeValidator(seconds)]
+    tags: list[Tag] = Field(default_factory=list)
+    remark_mobiles: list[str] = Field(default_factory=list)
+    remark_corp_name: str = ""
+    add_way: int = 0
+    state: str = ""
+
+
+class ExternalContact(Result):
+    """A customer as `externalcontact/get` shows her."""
+
+    external_userid: str
+    name: str = ""
+    type: int = 1
+    gender: int = 0
+    unionid: str = ""
+    follows: list[Follow] = Field(default_factory=list)
+
+
+class Department(Result):
+    """A node of the company's tree."""
+
+    id: int
+    name: str = ""
+    parentid: int = 0
+    order: int = 0
+    department_leader: list[str] = Field(default_factory=list)
+
+
+class Member(Result):
+    """A member of staff as a self-built app sees one."""
+
+    userid: str
+    name: str = ""
+    department: list[int] = Field(default_factory=list)
+    is_leader_in_dept: list[int] = Field(default_factory=list)
+    main_department: int = 0
+    status: int = 1
+    alias: str = ""
+    position: str = ""
+
+
+class App(Result):
+    """agent/get: what the app is allowed to see."""
+
+    agentid: int
+    name: str = ""
+    close: int = 0
+    allow_userinfos: dict[str, Any] = Field(default_factory=dict)
+    allow_partys: dict[str, Any] = Field(default_factory=dict)

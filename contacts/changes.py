@@ -1,0 +1,87 @@
+"""What a callback alters in the record: customers added and lost."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from contacts.models import Customer, FollowUser, Identity
+
+EXTERNAL = "external_userid"
+NEW, OURS, RETURNED = "new", "ours", "returned"
+"""A customer nobody here knew; one who has another member already; one who comes back to the same member."""
+
+
+@dataclass(frozen=True)
+class Followed:
+    """What an add changed."""
+
+    customer: Customer
+    follow_user: FollowUser
+    kind: str
+    """new, ours or returned: what the customer was before."""
+
+
+async def customer_of(session: AsyncSession, external_userid: str) -> Customer | None:
+    """The customer with this external_userid."""
+    known = select(Customer).join(Identity).where(Identity.kind == EXTERNAL, Identity.value == external_userid)
+    return (await session.exec(known)).first()
+
+
+async def follow_users_of(session: AsyncSession, customer_id: int) -> list[FollowUser]:
+    """Every tie of a customer, lost ones included, oldest first."""
+    ties = select(FollowUser).where(FollowUser.customer_id == customer_id).order_by(col(FollowUser.added_at))
+    return list((await session.exec(ties)).all())
+
+
+async def follow(
+    session: AsyncSession, userid: str, external_userid: str, *, at: datetime, state: str = "", half: bool = False
+) -> Followed:
+    """A customer and a member became contacts. The full add after a half one confirms the same tie."""
+    customer = await customer_of(session, external_userid) or await new_customer(session, external_userid, at)
+    ties = await follow_users_of(session, customer.id or 0)
+    mine = next((tie for tie in ties if tie.userid == userid), None)
+    kind = kind_before(ties, mine)
+    if mine is None:
+        mine = FollowUser(customer_id=customer.id or 0, userid=userid, state=state, half=half, added_at=at)
+    elif mine.lost_at:
+        mine.added_at, mine.state, mine.half, mine.lost_at, mine.lost_by = at, state, half, None, None
+    else:
+        mine.half = mine.half and half
+        mine.state = mine.state or state
+    customer.main_userid = customer.main_userid or userid
+    customer.first_added_at = min(customer.first_added_at or at, at)
+    session.add_all([customer, mine])
+    await session.flush()
+    return Followed(customer, mine, kind)
+
+
+def kind_before(ties: list[FollowUser], mine: FollowUser | None) -> str:
+    """What the customer was to us before this add."""
+    if any(tie.lost_at is None and tie is not mine for tie in ties):
+        return OURS
+    return RETURNED if any(tie.lost_at for tie in ties) else NEW
+
+
+async def new_customer(session: AsyncSession, external_userid: str, at: datetime) -> Customer:
+    """A customer known by this external_userid only."""
+    customer = Customer(first_added_at=at)
+    session.add(customer)
+    await session.flush()
+    session.add(Identity(customer_id=customer.id or 0, kind=EXTERNAL, value=external_userid))
+    return customer
+
+
+async def lose(session: AsyncSession, userid: str, external_userid: str, *, by: str, at: datetime) -> FollowUser | None:
+    """A tie ended. An event older than the last add changes nothing: deliveries may be out of order."""
+    customer = await customer_of(session, external_userid)
+    if customer is None:
+        return None
+    ties = await follow_users_of(session, customer.id or 0)
+    mine = next((tie for tie in ties if tie.userid == userid), None)
+    if mine is None or mine.added_at > at:
+        return None
+    mine.lost_at, mine.lost_by = at, by
+    session.add(mine)
+    return mine

@@ -1,0 +1,113 @@
+"""Departments and staff: their sync from the platform and the questions others ask about them."""
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import delete, or_, update
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from bot.clock import Clock
+from bot.gateway import Gateway
+from bot.jobs import Done, Job
+from bot.wecom import results
+from contacts.models import Department, Staff, StaffDepartment
+
+SYNC = "sync_staff"
+"""The kind of job that pulls departments and staff."""
+
+
+@dataclass(frozen=True)
+class StaffPull:
+    """What one pull from the platform found."""
+
+    departments: list[results.Department]
+    members: list[results.Member]
+    follow_users: frozenset[str]
+
+
+async def pull(gateway: Gateway, progress: Callable[[int, int], None] = lambda _done, _all: None) -> StaffPull:
+    """Everything the app sees of the company; `progress(done, all)` counts departments. Raises `WeComError`."""
+    departments = await gateway.departments()
+    members: dict[str, results.Member] = {}
+    for number, department in enumerate(departments, 1):
+        members |= {member.userid: member for member in await gateway.members(department.id)}
+        progress(number, len(departments))
+    return StaffPull(departments, list(members.values()), frozenset(await gateway.follow_users()))
+
+
+async def store(session: AsyncSession, pulled: StaffPull, now: datetime) -> None:
+    """Make the record what the platform says; staff no longer seen stay, inactive."""
+    paths = tree_paths(pulled.departments)
+    for one in pulled.departments:
+        department = Department(id=one.id, name=one.name, parent_id=one.parentid, path=paths[one.id], order=one.order)
+        await session.merge(department)
+    seen = [one.id for one in pulled.departments]
+    await session.exec(delete(Department).where(col(Department.id).not_in(seen)))
+    await session.exec(update(Staff).where(col(Staff.active)).values(active=False))
+    for member in pulled.members:
+        await store_member(session, member, member.userid in pulled.follow_users, now)
+
+
+async def store_member(session: AsyncSession, member: results.Member, customer_contact: bool, now: datetime) -> None:
+    """Write one member as the platform shows her."""
+    staff = Staff(
+        userid=member.userid,
+        name=member.name or member.userid,
+        position=member.position,
+        active=member.status == 1,
+        customer_contact=customer_contact,
+        synced_at=now,
+    )
+    await session.merge(staff)
+    await session.flush()
+    await session.exec(delete(StaffDepartment).where(col(StaffDepartment.userid) == member.userid))
+    leads = dict(zip(member.department, member.is_leader_in_dept, strict=False))
+    session.add_all(
+        StaffDepartment(userid=member.userid, department_id=department, leads=bool(leads.get(department)))
+        for department in member.department
+    )
+
+
+def tree_paths(departments: Iterable[results.Department]) -> dict[int, str]:
+    """Path of each department from the highest one we see; a cycle in the data ends at its first repetition."""
+    parents = {one.id: one.parentid for one in departments}
+
+    def path(department: int) -> str:
+        ids: list[int] = []
+        while department in parents and department not in ids:
+            ids.append(department)
+            department = parents[department]
+        return "/" + "".join(f"{one}/" for one in reversed(ids))
+
+    return {department: path(department) for department in parents}
+
+
+async def subtree(session: AsyncSession, departments: Iterable[int]) -> set[int]:
+    """The departments and everything below them."""
+    roots = (await session.exec(select(Department.path).where(col(Department.id).in_(list(departments))))).all()
+    if not roots:
+        return set()
+    below = select(Department.id).where(or_(*(col(Department.path).startswith(root) for root in roots)))
+    return set((await session.exec(below)).all())
+
+
+async def departments_of(session: AsyncSession, userid: str) -> set[int]:
+    """Departments a member works in, and all above them: a rule for a department holds for those below it."""
+    own = select(Department.path).join(StaffDepartment, col(StaffDepartment.department_id) == col(Department.id))
+    paths = (await session.exec(own.where(StaffDepartment.userid == userid))).all()
+    return {int(one) for path in paths for one in path.split("/") if one}
+
+
+def sync_staff(gateway: Gateway, clock: Clock) -> Callable[[Job], Awaitable[Done]]:
+    """The runner that pulls departments and staff."""
+
+    async def run(_: Job) -> Done:
+        pulled = await pull(gateway)
+        return Done(
+            f"{len(pulled.departments)} departments, {len(pulled.members)} staff",
+            then=lambda session: store(session, pulled, clock.now()),
+        )
+
+    return run
