@@ -31,7 +31,8 @@ def create_simulator(corp: Corp, *, open_control: bool = False) -> web.Applicati
             app[COURIER] = Courier(corp, limits, session)
             verifying = asyncio.create_task(app[COURIER].keep_verifying())
             yield
-            verifying.cancel()
+            for task in (verifying, *platform.background):
+                task.cancel()
             await app[COURIER].stop()
 
     app = web.Application(client_max_size=MAX_UPLOAD, middlewares=[] if open_control else [loopback_only])

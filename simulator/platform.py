@@ -110,6 +110,8 @@ class Platform:
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
     extras: defaultdict[str, dict[str, Any]] = field(default_factory=lambda: defaultdict(dict))
     """State that only one API module keeps, by that module's name."""
+    background: set[asyncio.Task[None]] = field(default_factory=set)
+    """Work that goes on after its call was answered."""
 
     async def notify(self) -> None:
         """Wake whoever waits for something new to show (`?wait=`)."""

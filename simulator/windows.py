@@ -3,7 +3,7 @@
 from typing import Any
 
 from simulator.appstate import Entry, Media
-from simulator.corp import Corp
+from simulator.corp import Corp, opaque
 from simulator.records import Customer
 
 MEDIA_SECONDS = 3 * 24 * 3600
@@ -36,3 +36,10 @@ def cut_to(text: str, size: int) -> str:
     """The beginning of a text that fits into `size` bytes, cut between characters."""
     raw = text.encode()
     return text if len(raw) <= size else raw[:size].decode(errors="ignore")
+
+
+def new_response_code(corp: Corp, task_id: str) -> str:
+    """A code that updates a card once, within 72 hours."""
+    code = opaque("RC_")
+    corp.state.response_codes[code] = (task_id, corp.now())
+    return code
