@@ -63,12 +63,11 @@ async def company(request: web.Request) -> web.Response:
 
 
 def refuse_strangers(request: web.Request) -> None:
-    """Raise 403 for a page of another site, and for one that had its own name resolve to this machine."""
-    origin = request.headers.get("Origin")
-    if request.headers.get("Sec-Fetch-Site") == "cross-site" or origin not in {
-        None,
-        f"{request.scheme}://{request.host}",
-    }:
+    """Raise 403 for a request of another site's page, or of one whose own name was made to mean this machine."""
+    headers = request.headers
+    # A link on another site may lead here; nothing else on it may.
+    embedded = headers.get("Sec-Fetch-Site") == "cross-site" and headers.get("Sec-Fetch-Mode") != "navigate"
+    if embedded or headers.get("Origin", f"{request.scheme}://{request.host}") != f"{request.scheme}://{request.host}":
         raise web.HTTPForbidden(text="this belongs to the simulator's own page; open its address in the browser")
     if is_loopback(request.remote or "") and not is_this_machine(request.url.host or ""):
         raise web.HTTPForbidden(text="open the simulator as http://127.0.0.1 or http://localhost, not by another name")

@@ -54,11 +54,22 @@ export function drawMenu() {
 }
 
 function choose({ key, url }) {
-  for (const open of at("menu").querySelectorAll("[open]")) open.open = false;
   return act("/sim/menu-clicks", { userid: view.staff, key: key ?? url });
+}
+
+/** Menus close as menus do: by a choice, a click elsewhere or Escape. */
+function closeMenus(event) {
+  if (event.type === "keydown" && event.key !== "Escape") return;
+  for (const menu of document.querySelectorAll(".corner[open], .menu details[open]")) {
+    const heading = menu.querySelector("summary");
+    if (event.type === "keydown") heading.focus();
+    menu.open = event.type === "click" && heading.contains(event.target);
+  }
 }
 
 /** Take what the member types. */
 export function listen() {
   at("composer").addEventListener("submit", say);
+  document.addEventListener("click", closeMenus);
+  document.addEventListener("keydown", closeMenus);
 }

@@ -45,7 +45,8 @@ function tagsForm(one, name, pair) {
   return field("edit_tags", text("tags_of", { name }), before.join(" "), (words) => {
     const after = words.split(/\s+/).filter(Boolean);
     const add = after.filter((tag) => !before.includes(tag));
-    return act("/sim/tag-edits", { ...pair, add, remove: before.filter((tag) => !after.includes(tag)) });
+    const remove = before.filter((tag) => !after.includes(tag));
+    return add.length + remove.length && act("/sim/tag-edits", { ...pair, add, remove });
   });
 }
 
