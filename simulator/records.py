@@ -141,6 +141,7 @@ class Group:
     opengid: str
     notice: str = ""
     members: dict[str, GroupMember] = field(default_factory=dict)
+    admins: list[str] = field(default_factory=list)
     status: int = 0
     """0 normal, 1 the owner has left, 2 being inherited, 3 inherited."""
     version: str = ""
