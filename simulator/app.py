@@ -24,7 +24,7 @@ __all__ = ["apis", "create_simulator"]
 def create_simulator(corp: Corp, *, open_control: bool = False) -> web.Application:
     """A WeCom for this company. The control side answers loopback only unless `open_control`."""
     limits = Limits(corp.clock)
-    platform = Platform(corp, Tokens(corp), Faults(), limits)
+    platform = Platform(corp, Tokens(corp, limits), Faults(), limits)
 
     async def courier(app: web.Application) -> AsyncIterator[None]:
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:

@@ -22,6 +22,8 @@ class Limits:
     per_member_hour: int = 1000
     app_day: int = 200 * 1000
     """Person-times a day of the app: account cap x 200."""
+    token_seconds: int = 7200
+    """How long a new access token lives."""
     welcome_seconds: float = 20.0
     welcome_distribution_seconds: float = 0.0
     """How long a welcome is being distributed; a second call with its code meanwhile answers 41096."""
@@ -30,6 +32,12 @@ class Limits:
     callback_seconds: float = 5.0
     callback_retry_seconds: tuple[float, ...] = (1.0, 2.0, 4.0)
     """Pauses before the three repeats of a callback; the platform documents the number only."""
+    dispatch_seconds: float = 0.0
+    """How long queries about a new mass send answer 41063."""
+    reminders_a_day: int = 3
+    """Of one mass send; more answer 41094."""
+    group_sends_a_month: int = 0
+    """Mass sends that reach one customer in a month; 0 is as many as the month has days."""
     day: date | None = None
     persons: int = 0
     """Person-times counted on `day`."""

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from simulator.corp import App, Corp
 from simulator.errors import ApiError
+from simulator.limits import Limits
 
-SECONDS = 7200
 WRONG_SECRETS_BEFORE_BLOCK = 10
 BLOCK_SECONDS = 3600.0
 
@@ -25,7 +25,7 @@ class Tokens:
     """Every token handed out."""
 
     corp: Corp
-    seconds: int = SECONDS
+    limits: Limits
     live: dict[str, Token] = field(default_factory=dict)
     """By value; expired ones stay, so that they answer 42001 and not 40014."""
     wrong: dict[str, list[float]] = field(default_factory=dict)
@@ -52,7 +52,7 @@ class Tokens:
 
     def make(self, app: App) -> Token:
         """A fresh token for an app."""
-        token = Token(secrets.token_urlsafe(96), app, self.corp.clock.elapsed() + self.seconds)
+        token = Token(secrets.token_urlsafe(96), app, self.corp.clock.elapsed() + self.limits.token_seconds)
         self.live[token.value] = token
         return token
 
