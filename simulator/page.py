@@ -3,9 +3,9 @@
 Only this page's own scripts may read it: a strict Content-Security-Policy, and no answer to another site's page.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from ipaddress import ip_address
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from aiohttp import web
 
 from simulator.corp import Corp
 from simulator.platform import PLATFORM, Platform
+from simulator.records import Customer
 
 STATIC = Path(__file__).parent / "static"
 CUSTOMERS_SHOWN = 100
@@ -51,7 +52,7 @@ async def part(request: web.Request) -> web.FileResponse:
 
 @routes.get("/sim/page")
 async def company(request: web.Request) -> web.Response:
-    """What the page lists: {n, at, app, staff, customers, total, menu, calls}, newest customers and calls first.
+    """What the page lists: {n, at, app, staff, customers, total, tags, menu, calls}, newest customers and calls first.
 
     `?after=N&wait=SECONDS` answers as soon as the company's number is no longer N, at the latest after the wait.
     """
@@ -105,6 +106,7 @@ def listing(platform: Platform) -> dict[str, Any]:
         "staff": staff(corp),
         "customers": customers(corp),
         "total": len(corp.customers),
+        "tags": tag_names(corp),
         "menu": corp.state.menu or [],
         "calls": [call(one) for one in islice(reversed(platform.calls), CALLS_SHOWN)],
     }
@@ -126,15 +128,25 @@ def staff(corp: Corp) -> list[dict[str, Any]]:
 
 def customers(corp: Corp) -> list[dict[str, Any]]:
     """{external_userid, name, members} of the newest customers; `members` are the names of those they added."""
-    newest = islice(reversed(corp.customers.values()), CUSTOMERS_SHOWN)
     return [
         {
             "external_userid": one.external_userid,
             "name": one.name,
             "members": [corp.members[userid].name for userid in corp.follows.by_customer.get(one.external_userid, ())],
         }
-        for one in newest
+        for one in newest(corp)
     ]
+
+
+def newest(corp: Corp) -> Iterable[Customer]:
+    """The customers the page shows."""
+    return islice(reversed(corp.customers.values()), CUSTOMERS_SHOWN)
+
+
+def tag_names(corp: Corp) -> dict[str, str]:
+    """Names of the corp tags on the customers shown, by id."""
+    ties = chain.from_iterable(corp.follows.by_customer.get(one.external_userid, {}).values() for one in newest(corp))
+    return {tag_id: corp.tags[tag_id].name for tie in ties for tag_id in tie.tag_ids if tag_id in corp.tags}
 
 
 def call(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 /** A member of staff's chat with the app: what it sent, what the member types, its menu. */
 
-import { el, keep } from "./dom.js";
+import { el, keep, link } from "./dom.js";
 import { chatRow, fill, withDays } from "./messages.js";
 import { act, ask, at, now, remember, remembered, view } from "./state.js";
 import { listed, text } from "./texts.js";
@@ -45,16 +45,15 @@ async function say(event) {
 
 /** The app's menu as last created. */
 export function drawMenu() {
-  const leaf = (one) => el("button", { type: "button", on: { click: () => choose(one) } }, one.name);
+  const leaf = (one) => {
+    const on = { click: () => act("/sim/menu-clicks", { userid: view.staff, key: one.key ?? one.url }) };
+    return one.type === "view" ? link(one.url, { on }, one.name) : el("button", { type: "button", on }, one.name);
+  };
   at("menu").hidden = !view.corp.menu.length;
   keep(at("menu"), view.corp.menu, (one) => one.name, (one) => {
     if (!one.sub_button?.length) return leaf(one);
     return el("details", { name: "menu" }, el("summary", {}, one.name), el("div", {}, ...one.sub_button.map(leaf)));
   });
-}
-
-function choose({ key, url }) {
-  return act("/sim/menu-clicks", { userid: view.staff, key: key ?? url });
 }
 
 /** Menus close as menus do: by a choice, a click elsewhere or Escape. */

@@ -37,6 +37,7 @@ function placeholder(kind, what) {
 
 function shown(message, press) {
   const { msgtype, body } = message;
+  if (message.recalled) return bubble("placeholder", text("recalled"));
   if (msgtype === "template_card") {
     const { template_card: card = body, button } = message.updated ?? {};
     return templateCard(card, button?.replace_name, press);

@@ -91,7 +91,7 @@ function person({ name, current, unread }, note, choose) {
 }
 
 function drawClock() {
-  if (view.corp) at("clock").textContent = `${day(now())} ${seconds(now())}`;
+  if (view.corp) at("clock").replaceChildren(el("span", { class: "date" }, `${day(now())} `), seconds(now()));
 }
 
 function drawCalls() {

@@ -71,6 +71,7 @@ const TEXTS = {
   miniprogram: ["小程序", "Mini program"],
   more: ["更多操作", "More actions"],
   choose: ["请选择", "Choose"],
+  recalled: ["应用撤回了这条消息", "The app recalled this message"],
   unknown_message: ["不支持显示的消息：{msgtype}", "A message this page cannot show: {msgtype}"],
 };
 

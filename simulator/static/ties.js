@@ -1,7 +1,7 @@
 /** The ties of a customer to members of staff, and what either side may do to one. */
 
 import { el, keep } from "./dom.js";
-import { act } from "./state.js";
+import { act, view } from "./state.js";
 import { text } from "./texts.js";
 
 /** Show every tie of the customer with its buttons. */
@@ -18,7 +18,7 @@ function tie(one, name, pair) {
     one.half && el("span", { class: "badge warn" }, text("tie_half")),
     one.deleted_by_customer && el("span", { class: "badge warn" }, text("tie_lost")),
     one.state && el("span", { class: "badge" }, text("tie_state", one)),
-    ...(one.tags ?? []).map((tag) => el("span", { class: "badge tag" }, tag.name)),
+    ...tagsOf(one).map((name) => el("span", { class: "badge tag" }, name)),
   ];
   const buttons = [
     one.half && button("confirm", () => act("/sim/half-confirmations", pair)),
@@ -32,6 +32,10 @@ function tie(one, name, pair) {
     el("div", { class: "tie-actions" }, ...buttons));
 }
 
+function tagsOf(one) {
+  return [...one.tag_ids.map((id) => view.corp.tags[id] ?? id), ...one.personal_tags];
+}
+
 function button(name, press) {
   return el("button", { type: "button", class: "quiet", on: { click: press } }, text(name));
 }
@@ -41,7 +45,7 @@ function remarkForm(one, name, pair) {
 }
 
 function tagsForm(one, name, pair) {
-  const before = (one.tags ?? []).map((tag) => tag.name);
+  const before = tagsOf(one);
   return field("edit_tags", text("tags_of", { name }), before.join(" "), (words) => {
     const after = words.split(/\s+/).filter(Boolean);
     const add = after.filter((tag) => !before.includes(tag));
