@@ -169,7 +169,7 @@ def settle(pending: Pending[Any], outcome: Any) -> None:
 
 async def outcome_of(connection: AsyncConnection, pending: Pending[Any]) -> Any:
     """Run one write of a group inside its savepoint; its exception is the outcome, a broken database is everyone's."""
-    [outcome] = await asyncio.gather(in_savepoint(connection, pending), return_exceptions=True)
+    outcome: Any = (await asyncio.gather(in_savepoint(connection, pending), return_exceptions=True))[0]
     if isinstance(outcome, DBAPIError) and outcome.connection_invalidated:
         raise outcome
     if isinstance(outcome, BaseException):

@@ -21,7 +21,7 @@ CALLBACK_SECONDS = Histogram(
 CALLS = Counter("frontline_wecom_calls_total", "Calls to WeCom by path and outcome", ["path", "outcome"])
 CALL_SECONDS = Histogram("frontline_wecom_call_seconds", "How long WeCom took to answer", ["path"])
 JOBS = Counter("frontline_jobs_total", "Jobs by kind and what became of them (done, retry, dead)", ["kind", "outcome"])
-JOBS_WAITING = Gauge("frontline_jobs", "Jobs by state", ["state"])
+JOBS_WAITING = Gauge("frontline_jobs_by_state", "Jobs by state", ["state"])
 WELCOMES = Counter("frontline_welcomes_total", "Welcomes by outcome", ["outcome"])
 WELCOME_SECONDS = Histogram(
     "frontline_welcome_seconds",

@@ -21,6 +21,8 @@ class Followed:
     follow_user: FollowUser
     kind: str
     """new, ours or returned: what the customer was before."""
+    confirmed: bool
+    """The add only confirmed a half one, or repeated a known tie."""
 
 
 async def customer_of(session: AsyncSession, external_userid: str) -> Customer | None:
@@ -42,7 +44,7 @@ async def follow(
     customer = await customer_of(session, external_userid) or await new_customer(session, external_userid, at)
     ties = await follow_users_of(session, customer.id or 0)
     mine = next((tie for tie in ties if tie.userid == userid), None)
-    kind = kind_before(ties, mine)
+    kind, confirmed = kind_before(ties, mine), mine is not None and mine.lost_at is None
     if mine is None:
         mine = FollowUser(customer_id=customer.id or 0, userid=userid, state=state, half=half, added_at=at)
     elif mine.lost_at:
@@ -54,7 +56,7 @@ async def follow(
     customer.first_added_at = min(customer.first_added_at or at, at)
     session.add_all([customer, mine])
     await session.flush()
-    return Followed(customer, mine, kind)
+    return Followed(customer, mine, kind, confirmed)
 
 
 def kind_before(ties: list[FollowUser], mine: FollowUser | None) -> str:

@@ -1,0 +1,5 @@
+"""`python -m bot` is `frontline`."""
+
+from bot.commands import main
+
+main()

@@ -1,0 +1,174 @@
+"""The roof: wires database, gateway and job loop into one application; tests and production differ in settings."""
+
+import asyncio
+import fcntl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import IO
+from zoneinfo import ZoneInfo
+
+import aiohttp
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from sqlalchemy import text
+
+from bot import callback
+from bot.callback import ACCEPTOR, CRYPTO, Acceptor
+from bot.clock import Clock
+from bot.database import Database, answers
+from bot.gateway import Gateway
+from bot.jobs import counts
+from bot.loop import JobLoop
+from bot.observability import JOBS_WAITING
+from bot.settings import Settings
+from bot.wecom.crypto import MAX_BODY, Crypto
+from bot.wecom.errors import WeComError, WeComUnreachable
+from bot.worker import keep_ticking, runners, supervised
+from handlers import ROUTER
+from sop.flows import store_default
+
+LOCK = 0x66726F6E74
+"""The advisory lock of the job loop on PostgreSQL."""
+
+
+class AlreadyRunning(Exception):
+    """Another process carries out the jobs of this database."""
+
+
+@dataclass
+class Bot:
+    """The running parts, for whoever needs to look inside: health, commands and tests."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    http: aiohttp.ClientSession
+    gateway: Gateway
+    loop: JobLoop
+    acceptor: Acceptor
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    def start(self) -> None:
+        """Begin to carry out jobs, tick and keep records."""
+        zone = ZoneInfo(self.settings.timezone)
+        loops: dict[str, Callable[[], Awaitable[None]]] = {
+            "jobs": self.loop.run,
+            "clock": lambda: keep_ticking(self.database, self.clock, zone),
+            "records": self.gateway.keep_records,
+        }
+        self.tasks = [asyncio.create_task(supervised(name, run), name=name) for name, run in loops.items()]
+
+    async def stop(self) -> None:
+        """Stop: jobs under way are left to the next start."""
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+
+    @property
+    def working(self) -> bool:
+        """Whether every loop is alive."""
+        return bool(self.tasks) and not any(task.done() for task in self.tasks)
+
+
+BOT = web.AppKey("bot", Bot)
+routes = web.RouteTableDef()
+
+
+def create_app(settings: Settings, clock: Clock | None = None) -> web.Application:
+    """The bot as an aiohttp application; it begins to work when it is started. Raises `AlreadyRunning` then."""
+    clock = clock or Clock()
+    app = web.Application(client_max_size=MAX_BODY)
+    app[CRYPTO] = Crypto(
+        settings.callback_token.get_secret_value(), settings.callback_aes_key.get_secret_value(), settings.corp_id
+    )
+
+    async def run(app: web.Application) -> AsyncIterator[None]:
+        async with open_bot(settings, clock) as bot:
+            app[BOT], app[ACCEPTOR] = bot, bot.acceptor
+            bot.start()
+            yield
+            await bot.stop()
+
+    app.cleanup_ctx.append(run)
+    app.add_routes([*callback.routes, *routes])
+    return app
+
+
+@asynccontextmanager
+async def open_bot(settings: Settings, clock: Clock) -> AsyncIterator[Bot]:
+    """The bot's parts, not yet working. Raises `AlreadyRunning` when another process holds the job loop."""
+    settings.home.mkdir(parents=True, exist_ok=True)
+    database = Database(settings.database)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(database.close)
+        await stack.enter_async_context(only_loop(database))
+        http = await stack.enter_async_context(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)))
+        gateway = Gateway(settings, database, clock, http)
+        await gateway.resume()
+        acceptor = Acceptor(database, clock)
+        loop = JobLoop(database, clock, runners(settings, database, clock, gateway, ROUTER), acceptor.calm)
+        await database.write(lambda session: store_default(session, settings.home, clock.now()))
+        yield Bot(settings, clock, database, http, gateway, loop, acceptor)
+
+
+@asynccontextmanager
+async def only_loop(database: Database) -> AsyncIterator[None]:
+    """Hold the lock that keeps the job loop single. Raises `AlreadyRunning`."""
+    if database.path:
+        with database.path.with_suffix(".lock").open("a") as file:
+            lock_file(file)
+            yield
+        return
+    async with database.engine.connect() as connection:
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        if not (await connection.execute(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": LOCK})).scalar():
+            raise AlreadyRunning("another process works off the jobs of this database; stop it first")
+        yield
+
+
+def lock_file(file: IO[str]) -> None:
+    """Lock a file for this process. Raises `AlreadyRunning`."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise AlreadyRunning(
+            f"another process works off the jobs of this database ({file.name}); stop it first"
+        ) from error
+
+
+@routes.get("/healthz")
+async def alive(_: web.Request) -> web.Response:
+    """The process answers."""
+    return web.json_response({"status": "ok"})
+
+
+@routes.get("/readyz")
+async def ready(request: web.Request) -> web.Response:
+    """Whether work gets done: database, job loop, token. 503 names what does not."""
+    bot = request.app[BOT]
+    checks = {
+        "database": await answers(bot.database),
+        "engine": bot.working,
+        "token": await token_good(bot),
+    }
+    status = 200 if all(checks.values()) else 503
+    return web.json_response({"status": "ok" if status == 200 else "failing", **checks}, status=status)
+
+
+async def token_good(bot: Bot) -> bool:
+    """Whether WeCom accepts our secret."""
+    try:
+        await bot.gateway.store.current()
+    except (WeComError, WeComUnreachable):
+        return False
+    return True
+
+
+@routes.get("/metrics")
+async def metrics(request: web.Request) -> web.Response:
+    """Numbers for Prometheus."""
+    async with request.app[BOT].database.read() as session:
+        for state, number in (await counts(session)).items():
+            JOBS_WAITING.labels(state).set(number)
+    return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})

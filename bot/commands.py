@@ -1,0 +1,229 @@
+"""The command line: `frontline …` (design §4.1). Errors are one clear sentence and a non-zero exit."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Coroutine
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from aiohttp import web
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy.exc import DBAPIError
+from sqlmodel import col, select
+
+from bot import demo, doctor
+from bot.app import AlreadyRunning, create_app
+from bot.clock import Clock
+from bot.database import Database
+from bot.jobs import DEAD, Job, retry_dead
+from bot.observability import configure_logs
+from bot.schema import current, head, migrate
+from bot.settings import Settings, SettingsError, SimulatorSettings, host_and_port, read_settings
+from simulator.app import create_simulator
+from simulator.corp import Corp, demo_corp
+from sop.flows import FlowRefused, read_flows, store_flows
+from sop.models import WelcomeFlow
+
+app = typer.Typer(
+    help="Frontline (一线助手): a WeCom chat assistant for people who sell.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+welcome = typer.Typer(help="Welcome flows: what a new customer is greeted with.", no_args_is_help=True)
+jobs = typer.Typer(help="Jobs: what could not be done, and another try.", no_args_is_help=True)
+app.add_typer(welcome, name="welcome")
+app.add_typer(jobs, name="jobs")
+out = Console()
+problems = Console(stderr=True, soft_wrap=True)
+
+
+class CommandFailed(Exception):
+    """A command cannot go on; the text says why and what to do."""
+
+
+def main() -> None:
+    """Run the command line: every expected failure is a sentence, never a traceback."""
+    try:
+        app()
+    except (CommandFailed, SettingsError, AlreadyRunning, FlowRefused) as error:
+        fail(str(error))
+    except DBAPIError as error:
+        fail(f"the database refused: {error.orig}")
+    except OSError as error:
+        fail(str(error))
+
+
+def fail(sentence: str) -> None:
+    """Say why and end with 1."""
+    problems.print(sentence, style="red", markup=False, highlight=False)
+    sys.exit(1)
+
+
+@app.command()
+def serve() -> None:
+    """Run bot, worker and scheduler in one process; settings come from the environment or .env."""
+    configure_logs()
+    settings = read_settings(Settings)
+    asyncio.run(prepare(settings))
+    run_server(create_app(settings), settings.listen)
+
+
+async def prepare(settings: Settings) -> None:
+    """Bring the database up to date before serving."""
+    settings.home.mkdir(parents=True, exist_ok=True)
+    await with_database(settings, migrate)
+
+
+def run_server(application: web.Application, listen: str) -> None:
+    """Serve until stopped. Raises `CommandFailed` when the port is taken."""
+    host, port = host_and_port(listen)
+    try:
+        web.run_app(application, host=host, port=port, print=None, access_log=None, handle_signals=True)
+    except OSError as error:
+        raise CommandFailed(f"cannot listen on {listen}: {error.strerror}; another program uses the port") from error
+
+
+@app.command()
+def simulator(
+    open_control: Annotated[bool, typer.Option("--open", help="Answer control calls of other machines too.")] = False,
+) -> None:
+    """Run the simulated WeCom alone, for a bot of yours to talk to."""
+    configure_logs()
+    settings = read_settings(SimulatorSettings)
+    out.print(f"Simulated WeCom on http://{settings.simulator_listen}/ (Ctrl-C ends it)")
+    run_server(create_simulator(corp_for(settings), open_control=open_control), settings.simulator_listen)
+
+
+def corp_for(settings: SimulatorSettings) -> Corp:
+    """The demo company with the values the bot was given."""
+    corp = demo_corp(Clock())
+    corp.callback_url = settings.simulator_callback
+    corp.corp_id = settings.corp_id or corp.corp_id
+    corp.app.agent_id = settings.agent_id or corp.app.agent_id
+    if settings.agent_secret:
+        corp.app.secret = settings.agent_secret.get_secret_value()
+    if settings.callback_token:
+        corp.callback_token = settings.callback_token.get_secret_value()
+    if settings.callback_aes_key:
+        corp.callback_aes_key = settings.callback_aes_key.get_secret_value()
+    return corp
+
+
+@app.command("demo")
+def demo_command(
+    once: Annotated[bool, typer.Option(help="Play the demo day, print what happened, and end.")] = False,
+    day: Annotated[str | None, typer.Option("--date", help="The day to play, YYYY-MM-DD.")] = None,
+    at: Annotated[str, typer.Option(help="The time of day to begin at, HH:MM.")] = "08:25",
+) -> None:
+    """Run simulator and bot with demo data: nothing to configure, no WeCom account needed."""
+    configure_logs(demo.log_file().open("a", encoding="utf-8"))
+    start = demo.start_time(parsed_date(day), at)
+    asyncio.run(demo.play_once(start, out) if once else demo.run_until_stopped(start, out))
+
+
+def parsed_date(text: str | None) -> date | None:
+    """A day of the command line. Raises `CommandFailed`."""
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise CommandFailed(f"--date {text}: expected a day such as 2026-11-20") from error
+
+
+@app.command("doctor")
+def doctor_command() -> None:
+    """Check the configuration against the platform; says cause and cure, exit 1 if anything fails."""
+    findings = asyncio.run(doctor.examine(read_settings(Settings)))
+    for finding in findings:
+        mark = "[green]✓[/]" if finding.good else "[red]✗[/]"
+        out.print(f"{mark} {finding.what}", highlight=False)
+        if not finding.good:
+            out.print(f"  → {finding.cure}", highlight=False, markup=False)
+    if not all(finding.good for finding in findings):
+        sys.exit(1)
+
+
+@app.command("migrate")
+def migrate_command() -> None:
+    """Bring the database to the newest schema."""
+    changed = asyncio.run(with_database(read_settings(Settings), migrate))
+    out.print(f"database at revision {head()}" + ("" if changed else ", as before"))
+
+
+@welcome.command("load")
+def load_welcome(file: Annotated[Path, typer.Argument(help="A YAML file of flows; see docs/welcome.md.")]) -> None:
+    """Make a file's flows the company's welcome; the flows it does not name are removed."""
+    flows, settings = read_flows(file), read_settings(Settings)
+
+    async def work(database: Database) -> list[WelcomeFlow]:
+        now = Clock().now()
+        return await database.write(lambda session: store_flows(session, flows, settings.home, file.parent, now))
+
+    stored = asyncio.run(with_database(settings, migrated(work)))
+    out.print(f"{len(stored)} welcome flows in force: {', '.join(flow.name for flow in stored)}", markup=False)
+
+
+@welcome.command("list")
+def list_welcome() -> None:
+    """Show the welcome flows in the order they are tried."""
+
+    async def work(database: Database) -> list[WelcomeFlow]:
+        async with database.read() as session:
+            return list((await session.exec(select(WelcomeFlow).order_by(col(WelcomeFlow.position)))).all())
+
+    table = Table("", "name", "when", "text")
+    for flow in asyncio.run(with_database(read_settings(Settings), migrated(work))):
+        conditions = flow.conditions.model_dump(exclude_none=True)
+        when = ", ".join(f"{name}={value}" for name, value in conditions.items()) or "always"
+        table.add_row(str(flow.position + 1), flow.name, when, flow.text)
+    out.print(table)
+
+
+@jobs.command("dead")
+def dead_jobs() -> None:
+    """List the jobs that were given up, with their reasons."""
+
+    async def work(database: Database) -> list[Job]:
+        async with database.read() as session:
+            return list((await session.exec(select(Job).where(Job.state == DEAD).order_by(col(Job.id)))).all())
+
+    table = Table("id", "kind", "since", "attempts", "reason")
+    for job in asyncio.run(with_database(read_settings(Settings), migrated(work))):
+        table.add_row(str(job.id), job.kind, f"{job.finished_at:%Y-%m-%d %H:%M}Z", str(job.attempts), job.error or "")
+    out.print(table)
+
+
+@jobs.command("retry")
+def retry_jobs(ids: Annotated[list[int], typer.Argument(help="Ids from `frontline jobs dead`.")]) -> None:
+    """Give dead jobs another try; a running server takes them up within a second."""
+
+    async def work(database: Database) -> int:
+        return await database.write(lambda session: retry_dead(session, ids, Clock().now()))
+
+    revived = asyncio.run(with_database(read_settings(Settings), migrated(work)))
+    out.print(f"{revived} of {len(ids)} jobs are ready again")
+
+
+def migrated(work: Callable[[Database], Awaitable[Any]]) -> Callable[[Database], Coroutine[Any, Any, Any]]:
+    """The work, on a database that is up to date. Raises `CommandFailed` when it is not."""
+
+    async def checked(database: Database) -> Any:
+        if await current(database) != head():
+            raise CommandFailed("the database is not up to date; run: frontline migrate")
+        return await work(database)
+
+    return checked
+
+
+async def with_database(settings: Settings, work: Callable[[Database], Awaitable[Any]]) -> Any:
+    """Open the database, do the work, close it."""
+    database = Database(settings.database)
+    try:
+        return await work(database)
+    finally:
+        await database.close()

@@ -1,0 +1,39 @@
+"""Alembic's environment: runs the migrations on the connection `bot.schema` hands over."""
+
+from typing import Any, Literal
+
+from alembic import context
+from sqlalchemy import JSON
+from sqlmodel import AutoString, SQLModel
+
+from bot import gateway, jobs, tokens
+from bot.database import Typed, UtcTime
+from contacts import models as contacts_models
+from scripts_library import media
+from sop import models as sop_models
+
+TABLES = (jobs.Job, gateway.Call, tokens.Token, contacts_models.Staff, media.Media, sop_models.WelcomeFlow)
+"""One table of each room, so that every room's models are imported."""
+
+JSON_TYPE = "sa.JSON().with_variant(postgresql.JSONB(), 'postgresql')"
+
+
+def plain(kind: str, item: Any, _api: Any) -> str | Literal[False]:
+    """Write columns with plain types: a migration must not change when our classes do."""
+    if kind != "type":
+        return False
+    if isinstance(item, Typed | JSON):
+        return JSON_TYPE
+    if isinstance(item, UtcTime):
+        return "sa.DateTime(timezone=True)"
+    return "sa.String()" if isinstance(item, AutoString) else False
+
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=SQLModel.metadata,
+    render_as_batch=True,
+    render_item=plain,
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,129 @@
+"""The worker: which runner carries out which kind of job, what is due by the clock, and loops that never stay down."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import structlog
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from bot.callback import EVENT
+from bot.clock import Clock
+from bot.database import Database
+from bot.gateway import Gateway
+from bot.jobs import Done, Job, Priority, Runner, enqueue, forget_payloads
+from bot.observability import log
+from bot.outbox import CARD_UPDATE, MESSAGE, deliver_card_update, deliver_message
+from bot.router import Context, Router
+from bot.settings import Settings
+from bot.wecom.events import TYPES, kind_of, read
+from contacts.staff import SYNC, sync_staff
+from scripts_library.media import MediaLibrary
+from sop.greeting import Greeter, renew_media
+from sop.welcome import WELCOME
+
+HOUSEKEEPING, RENEW_MEDIA = "housekeeping", "renew_media"
+TICK_SECONDS = 20.0
+RESTART_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Cron:
+    """Something done by the clock, once a day at a local time."""
+
+    kind: str
+    at: time
+
+
+CRONS = (Cron(SYNC, time(3, 10)), Cron(HOUSEKEEPING, time(3, 40)), Cron(RENEW_MEDIA, time(4, 10)))
+
+
+def runners(
+    settings: Settings, database: Database, clock: Clock, gateway: Gateway, router: Router
+) -> dict[str, Runner]:
+    """Every kind of job there is."""
+    zone = ZoneInfo(settings.timezone)
+    library = MediaLibrary(settings.home, database, gateway, clock)
+    return {
+        EVENT: Runner(handle(router, settings, clock)),
+        WELCOME: Greeter(gateway, library, clock, settings.welcome_seconds).runner(),
+        MESSAGE: Runner(deliver_message(gateway, zone)),
+        CARD_UPDATE: Runner(deliver_card_update(gateway)),
+        SYNC: Runner(sync_staff(gateway, clock)),
+        RENEW_MEDIA: Runner(renew_media(library)),
+        HOUSEKEEPING: Runner(clean_up(gateway, clock)),
+    }
+
+
+def handle(router: Router, settings: Settings, clock: Clock) -> Callable[[Job], Awaitable[Done]]:
+    """The runner of callbacks: the handler works inside the transaction that ends the job."""
+
+    async def run(job: Job) -> Done:
+        event, kind = read(job.payload), kind_of(job.payload)
+
+        async def then(session: AsyncSession) -> None:
+            ctx = Context(session, settings, clock.now(), job.id or 0, job.created_at)
+            if not await router.dispatch(event, ctx):
+                known = TYPES.get(kind)
+                remedy = f"add one with @router.on({known.__name__})" if known else "it is stored only"
+                log.info("no handler", kind=kind, remedy=remedy)
+
+        return Done("handled", then=then)
+
+    return run
+
+
+def clean_up(gateway: Gateway, clock: Clock) -> Callable[[Job], Awaitable[Done]]:
+    """The runner that empties old payloads and drops old records of calls."""
+
+    async def run(_: Job) -> Done:
+        async def then(session: AsyncSession) -> None:
+            await forget_payloads(session, clock.now())
+            await gateway.forget(session)
+
+        return Done(then=then)
+
+    return run
+
+
+def last_tick(cron: Cron, now: datetime, zone: ZoneInfo) -> datetime:
+    """The latest moment at which the cron was due."""
+    local = now.astimezone(zone)
+    today = datetime.combine(local.date(), cron.at, zone)
+    return today if today <= local else today - timedelta(days=1)
+
+
+async def tick(database: Database, clock: Clock, zone: ZoneInfo) -> None:
+    """Write a row for everything that is due; a tick already written is left alone, a missed one is made up for."""
+    now = clock.now()
+
+    async def work(session: AsyncSession) -> None:
+        for cron in CRONS:
+            due = last_tick(cron, now, zone)
+            key = f"cron:{cron.kind}:{due:%Y-%m-%d}"
+            await enqueue(
+                session,
+                Job(key=key, kind=cron.kind, lane=cron.kind, priority=Priority.SYNC, run_at=now, created_at=now),
+            )
+
+    await database.write(work)
+
+
+async def keep_ticking(database: Database, clock: Clock, zone: ZoneInfo) -> None:
+    """Look at the clock for ever."""
+    while True:
+        await tick(database, clock, zone)
+        await asyncio.sleep(TICK_SECONDS)
+
+
+async def supervised(name: str, loop: Callable[[], Awaitable[None]]) -> None:
+    """Run a loop for ever: whatever ends it is logged, and a second later it runs again."""
+    while True:
+        try:
+            await loop()
+        except Exception as error:  # noqa: BLE001 - the supervisor of every loop
+            structlog.contextvars.clear_contextvars()
+            log.error("loop failed", loop=name, error=type(error).__name__, exc_info=error)
+        await asyncio.sleep(RESTART_SECONDS)

@@ -1,0 +1,127 @@
+"""Welcome flows from YAML: read, checked whole, and stored together or not at all."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from sqlalchemy import delete
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from scripts_library.media import MediaRefused, add_file
+from scripts_library.rendering import TemplateRefused, check
+from sop.models import Attachment, Name, WelcomeFlow, When
+from sop.welcome import TEXT_BYTES, VARIABLES
+
+DEFAULT = Path(__file__).parent / "welcome_flows" / "default.yaml"
+ATTACHMENTS: TypeAdapter[Any] = TypeAdapter(Attachment)
+MAX_ATTACHMENTS = 9
+
+
+class FlowRefused(ValueError):
+    """A flow that cannot be stored; the text names flow, field, value and remedy."""
+
+
+class FlowText(BaseModel):
+    """One flow as it stands in the YAML file."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Name
+    when: When = Field(default_factory=When)
+    text: str = ""
+    attachments: Annotated[list[dict[str, Any]], Field(max_length=MAX_ATTACHMENTS)] = Field(default_factory=list)
+    otherwise: dict[str, str] = Field(default_factory=dict)
+    """What to say where a variable has no value, by variable."""
+
+
+class FlowsFile(BaseModel):
+    """The whole file."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    flows: Annotated[list[FlowText], Field(min_length=1)]
+
+
+def read_flows(path: Path) -> list[FlowText]:
+    """The flows of a file, each checked. Raises `FlowRefused`."""
+    try:
+        loaded = yaml.safe_load(path.read_text("utf-8"))
+        flows = FlowsFile.model_validate(loaded).flows
+    except FileNotFoundError as error:
+        raise FlowRefused(f"{path}: there is no such file") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise FlowRefused(f"{path}: not readable as YAML in UTF-8: {error}") from error
+    except ValidationError as error:
+        raise FlowRefused("\n".join(f"{path.name}: {sentence(one)}" for one in error.errors())) from error
+    names = [flow.name for flow in flows]
+    if doubled := {name for name in names if names.count(name) > 1}:
+        raise FlowRefused(f"{path.name}: the name {doubled.pop()!r} stands twice; names tell flows apart")
+    for flow in flows:
+        check_flow(flow)
+    return flows
+
+
+def sentence(error: Any) -> str:
+    """One of pydantic's complaints with its place and value."""
+    place = ".".join(str(one) for one in error["loc"])
+    return f"{place} (now {str(error['input'])[:60]!r}): {str(error['msg']).removeprefix('Value error, ')}"
+
+
+def check_flow(flow: FlowText) -> None:
+    """Refuse a text that is too long or uses what it must not, and a flow with nothing to send."""
+    if not flow.text.strip() and not flow.attachments:
+        raise FlowRefused(f"flow {flow.name!r}: text and attachments are both empty; there would be nothing to send")
+    if unknown := set(flow.otherwise) - VARIABLES.keys():
+        raise FlowRefused(f"flow {flow.name!r}: otherwise names {unknown.pop()!r}; there are {', '.join(VARIABLES)}")
+    try:
+        check(flow.text, VARIABLES, TEXT_BYTES)
+    except TemplateRefused as error:
+        raise FlowRefused(f"flow {flow.name!r}: text: {error}") from error
+
+
+async def store_flows(
+    session: AsyncSession, flows: list[FlowText], home: Path, folder: Path, now: datetime
+) -> list[WelcomeFlow]:
+    """Make these the company's welcome flows, in this order; the ones not named go. Raises `FlowRefused`."""
+    known = {flow.name: flow for flow in (await session.exec(select(WelcomeFlow))).all()}
+    await session.exec(delete(WelcomeFlow).where(col(WelcomeFlow.name).not_in([flow.name for flow in flows])))
+    stored = []
+    for position, flow in enumerate(flows):
+        attachments = [await attachment(session, flow.name, one, home, folder) for one in flow.attachments]
+        row = known.get(flow.name) or WelcomeFlow(name=flow.name, position=position, version=0, updated_at=now)
+        row.position, row.conditions, row.text = position, flow.when, flow.text
+        row.attachments, row.fallbacks = attachments, flow.otherwise
+        row.version, row.updated_at, row.active = row.version + 1, now, True
+        session.add(row)
+        stored.append(row)
+    return stored
+
+
+async def attachment(session: AsyncSession, flow: str, given: dict[str, Any], home: Path, folder: Path) -> Any:
+    """One attachment, `{image: {file: card.png}}` or `{link: {title, url}}`; its file is taken into the library."""
+    if len(given) != 1:
+        raise FlowRefused(f"flow {flow!r}: an attachment has one kind, such as image or link; found {sorted(given)}")
+    [(kind, fields)] = given.items()
+    fields = dict(fields or {})
+    try:
+        if name := fields.pop("file", None):
+            picture = "image" if kind == "miniprogram" else kind
+            if picture not in {"image", "video", "file"}:
+                raise FlowRefused(f"flow {flow!r}: a {kind} takes no file")
+            fields["sha256"] = await add_file(session, home, picture, folder / name)
+        return ATTACHMENTS.validate_python({"msgtype": kind, **fields})
+    except MediaRefused as error:
+        raise FlowRefused(f"flow {flow!r}: {kind}: {error}") from error
+    except ValidationError as error:
+        raise FlowRefused(f"flow {flow!r}: {kind}: {sentence(error.errors()[0])}") from error
+
+
+async def store_default(session: AsyncSession, home: Path, now: datetime) -> bool:
+    """Give a new installation its first flows; False when it has some."""
+    if (await session.exec(select(WelcomeFlow.id).limit(1))).first() is not None:
+        return False
+    await store_flows(session, read_flows(DEFAULT), home, DEFAULT.parent, now)
+    return True

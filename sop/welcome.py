@@ -1,0 +1,154 @@
+"""The welcome (design §7): which flow an add takes, and the ledger row that says what became of it.
+
+Choosing uses the event and our own record only: a code lives 20 seconds, and first comes the message.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from bot.jobs import Job, Priority, enqueue
+from bot.language import gettext as _
+from bot.observability import WELCOMES
+from contacts.changes import Followed
+from contacts.models import Department, Staff
+from contacts.staff import departments_of
+from scripts_library.rendering import Variable
+from sop.calendar import is_workday
+from sop.models import NOT_SENT, AddFacts, Welcome, WelcomeFlow
+
+WELCOME = "welcome"
+"""The kind of job that sends one."""
+TEXT_BYTES = 4000
+CUSTOMER_NAME = "customer.name"
+VARIABLES = {
+    "customer.name": Variable(
+        "the customer's name; asked of WeCom before sending, within 2 seconds", "王" * 20, "您好"
+    ),
+    "staff.name": Variable("the member's name", "李" * 20, "您的专属顾问"),
+    "company.name": Variable("the company's name: its root department's", "公司" * 15, "我们"),
+    "greeting": Variable("上午好, 下午好 or 晚上好, by the hour", "上午好", "您好"),
+    "channel.state": Variable("the channel's state", "x" * 30, ""),
+}
+
+
+@dataclass(frozen=True)
+class Add:
+    """One add event, as far as its welcome is concerned."""
+
+    event_id: int
+    userid: str
+    external_userid: str
+    state: str
+    half: bool
+    code: str
+    received_at: datetime
+
+
+async def welcome(session: AsyncSession, add: Add, followed: Followed, zone: ZoneInfo, seconds: float) -> Welcome:
+    """Choose the flow, write the ledger row, and the job that sends it when there is a code."""
+    facts = await facts_of(session, add, followed.kind, zone)
+    flow, passed_over = await choose(session, facts)
+    row = Welcome(
+        event_id=add.event_id,
+        userid=add.userid,
+        external_userid=add.external_userid,
+        state=add.state,
+        half=add.half,
+        kind=followed.kind,
+        code_present=bool(add.code),
+        received_at=add.received_at,
+        flow_name=flow.name if flow else None,
+        flow_version=flow.version if flow else None,
+        passed_over=passed_over,
+    )
+    if reason := why_not(add, flow):
+        row.outcome, row.reason = NOT_SENT, reason
+        WELCOMES.labels(reason.split(":")[0]).inc()
+    elif flow:
+        await enqueue(session, job_for(add, flow, await values_of(session, add, facts), seconds))
+    session.add(row)
+    return row
+
+
+def why_not(add: Add, flow: WelcomeFlow | None) -> str | None:
+    """Why there is nothing to send; None when there is."""
+    if not add.code:
+        return "no code: the console greets for this member, the two have chatted, or the half add used it"
+    return None if flow else "no flow: no welcome flow holds for this add"
+
+
+def job_for(add: Add, flow: WelcomeFlow, values: dict[str, str], seconds: float) -> Job:
+    """The job that sends a flow to the customer: pinned to the flow as it is now, good for the code's life."""
+    payload: dict[str, Any] = {
+        "event_id": add.event_id,
+        "code": add.code,
+        "external_userid": add.external_userid,
+        "text": flow.text,
+        "attachments": [one.model_dump(mode="json") for one in flow.attachments],
+        "values": {**values, **{name: text for name, text in flow.fallbacks.items() if not values.get(name)}},
+    }
+    return Job(
+        key=f"{WELCOME}:{add.event_id}",
+        kind=WELCOME,
+        payload=payload,
+        priority=Priority.WELCOME,
+        run_at=add.received_at,
+        deadline=add.received_at + timedelta(seconds=seconds),
+        created_at=add.received_at,
+    )
+
+
+async def facts_of(session: AsyncSession, add: Add, kind: str, zone: ZoneInfo) -> AddFacts:
+    """What the conditions look at."""
+    local = add.received_at.astimezone(zone)
+    return AddFacts(
+        userid=add.userid,
+        departments=frozenset(await departments_of(session, add.userid)),
+        state=add.state,
+        half=add.half,
+        kind=kind,
+        workday=is_workday(local.date()),
+        local_time=local.time(),
+    )
+
+
+async def choose(session: AsyncSession, facts: AddFacts) -> tuple[WelcomeFlow | None, dict[str, str]]:
+    """The first flow that holds, and the ones before it with the condition that did not."""
+    passed_over: dict[str, str] = {}
+    for flow in await active_flows(session):
+        unmet = flow.conditions.first_unmet(facts)
+        if unmet is None:
+            return flow, passed_over
+        passed_over[flow.name] = unmet
+    return None, passed_over
+
+
+async def active_flows(session: AsyncSession) -> list[WelcomeFlow]:
+    """Flows in the order they are tried."""
+    flows = select(WelcomeFlow).where(col(WelcomeFlow.active)).order_by(col(WelcomeFlow.position))
+    return list((await session.exec(flows)).all())
+
+
+async def values_of(session: AsyncSession, add: Add, facts: AddFacts) -> dict[str, str]:
+    """The variables known without asking WeCom; each has a fallback, so none is ever blank by accident."""
+    staff = await session.get(Staff, add.userid)
+    root = (await session.exec(select(Department).order_by(col(Department.path)).limit(1))).first()
+    known = {
+        "staff.name": staff.name if staff else "",
+        "company.name": root.name if root else "",
+        "channel.state": add.state,
+        "greeting": greeting(facts.local_time.hour),
+    }
+    return {name: known.get(name) or one.fallback for name, one in VARIABLES.items() if name != CUSTOMER_NAME}
+
+
+def greeting(hour: int) -> str:
+    """What one says at that hour."""
+    if 5 <= hour < 12:
+        return _("Good morning")
+    return _("Good afternoon") if 12 <= hour < 18 else _("Good evening")
