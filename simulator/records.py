@@ -164,7 +164,8 @@ class GroupSend:
     """A mass send (企业群发): tasks its members have to confirm."""
 
     msgid: str
-    chat_type: Literal["single", "group"]
+    chat_type: str
+    """single or group."""
     create_time: int
     created: float
     """Clock seconds that never jump."""
