@@ -44,6 +44,8 @@ class Call:
     address: str = ""
     """Who calls, as the platform sees it."""
     headers: Mapping[str, str] = field(default_factory=dict)
+    in_flight: int = 1
+    """Calls of this API under way when this one arrived, itself included."""
 
     @property
     def corp(self) -> Corp:
@@ -142,10 +144,12 @@ class Platform:
         found = APIS.get(path)
         if found is None:
             return web.Response(status=404)
-        call = Call(self, self.corp.app, *await read(request), request.remote or "", request.headers)
-        fault = self.faults.take(path)
         self.in_flight[path] += 1
+        in_flight = self.in_flight[path]
         try:
+            content = await read(request)
+            call = Call(self, self.corp.app, *content, request.remote or "", request.headers, in_flight)
+            fault = self.faults.take(path)
             await fault.delay()
             answer, errcode = await self.outcome(found, request, call, fault)
         finally:
@@ -174,7 +178,7 @@ class Platform:
 
     def check(self, found: Api, request: web.Request, call: Call) -> None:
         """What the platform checks before an API's own parameters. Sets `call.app`."""
-        self.limits.count(found.path, self.in_flight[found.path])
+        self.limits.count(found.path, call.in_flight)
         if found.needs == "none":
             return
         call.app = self.tokens.owner(call.query.get("access_token"))
