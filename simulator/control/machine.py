@@ -20,7 +20,7 @@ STATUSES = range(100, 600)
 SETTABLE = (
     "per_api_minute", "per_api_hour", "concurrent", "per_member_minute", "per_member_hour", "app_day",
     "token_seconds", "welcome_seconds", "welcome_distribution_seconds", "reused_welcome_code", "callback_seconds",
-    "callback_retry_seconds",
+    "callback_retry_seconds", "dispatch_seconds", "reminders_a_day", "group_sends_a_month",
 )  # fmt: skip
 
 Fields = dict[str, Any]
