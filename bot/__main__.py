@@ -1,5 +1,5 @@
 """`python -m bot` is `frontline`."""
 
-from bot.commands import main
+from bot.commands.line import main
 
 main()

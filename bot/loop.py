@@ -27,12 +27,11 @@ from bot.jobs import (
     Runner,
     Taken,
     claim,
-    counts,
     mark,
     next_due,
     recover,
 )
-from bot.observability import JOBS, JOBS_WAITING, log
+from bot.observability import JOBS, log
 from bot.wecom.errors import Busy, IpNotTrusted, RateLimited, TooManyAtOnce, WeComError, WeComUnreachable
 
 SLOTS = 120
@@ -75,11 +74,14 @@ class JobLoop:
         self.runners = runners
         self.calm = calm
         self.running: set[asyncio.Task[None]] = set()
+        self.idle = asyncio.Event()
+        """Set while nothing is due or under way."""
         self._wake = asyncio.Event()
         database.on_work = self.wake
 
     def wake(self) -> None:
         """Look for due jobs now."""
+        self.idle.clear()
         self._wake.set()
 
     async def run(self) -> None:
@@ -129,6 +131,8 @@ class JobLoop:
         """Sleep until woken, until the next job is due, or for a second."""
         async with self.database.read() as session:
             due = await next_due(session)
+        if not self._wake.is_set() and not self.running and (due is None or due > self.clock.now()):
+            self.idle.set()
         seconds = LOOK_EVERY if due is None else (due - self.clock.now()).total_seconds()
         # A due row we could not take waits for its lane or for a slot; both wake us.
         seconds = LOOK_EVERY if seconds <= 0 else min(seconds, LOOK_EVERY)
@@ -202,14 +206,6 @@ class JobLoop:
                 return
             except DBAPIError:
                 await asyncio.sleep(LOOK_EVERY)
-
-    async def settled(self) -> bool:
-        """Whether nothing is due or under way at this moment."""
-        async with self.database.read() as session:
-            due, waiting = await next_due(session), await counts(session)
-        for state, number in waiting.items():
-            JOBS_WAITING.labels(state).set(number)
-        return not self.running and not waiting["running"] and (due is None or due > self.clock.now())
 
 
 async def finish(session: AsyncSession, job: Job, done: Done, clock: Clock) -> None:

@@ -39,6 +39,7 @@ def configure_logs(stream: TextIO | None = None) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
     ]
     line: structlog.typing.Processor = structlog.processors.JSONRenderer(ensure_ascii=False)
     structlog.configure(

@@ -36,7 +36,7 @@ def link(value: str) -> str:
     return value
 
 
-def hours(value: str) -> str:
+def span_of_hours(value: str) -> str:
     """HH:MM-HH:MM."""
     try:
         begin, end = (time.fromisoformat(part) for part in value.split("-"))
@@ -97,7 +97,7 @@ class When(Strict):
     """Channel states; `expo-*` takes all that begin so."""
     half: bool | None = None
     customer: list[Literal["new", "ours", "returned"]] | None = None
-    hours: Annotated[str, AfterValidator(hours)] | None = None
+    hours: Annotated[str, AfterValidator(span_of_hours)] | None = None
     days: Literal["workdays", "days_off"] | None = None
 
     @model_validator(mode="after")

@@ -14,9 +14,10 @@ from rich.table import Table
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import col, select
 
-from bot import demo, doctor
 from bot.app import AlreadyRunning, create_app
 from bot.clock import Clock
+from bot.commands import demo, doctor
+from bot.commands.sync import SyncFailed, sync
 from bot.database import Database
 from bot.jobs import DEAD, Job, retry_dead
 from bot.observability import configure_logs
@@ -49,7 +50,7 @@ def main() -> None:
     """Run the command line: every expected failure is a sentence, never a traceback."""
     try:
         app()
-    except (CommandFailed, SettingsError, AlreadyRunning, FlowRefused) as error:
+    except (CommandFailed, SettingsError, AlreadyRunning, FlowRefused, demo.DemoFailed, SyncFailed) as error:
         fail(str(error))
     except DBAPIError as error:
         fail(f"the database refused: {error.orig}")
@@ -153,6 +154,18 @@ def migrate_command() -> None:
     """Bring the database to the newest schema."""
     changed = asyncio.run(with_database(read_settings(Settings), migrate))
     out.print(f"database at revision {head()}" + ("" if changed else ", as before"))
+
+
+@app.command("sync")
+def sync_command() -> None:
+    """Pull staff and departments from WeCom."""
+    out.print(asyncio.run(migrated_sync(read_settings(Settings))))
+
+
+async def migrated_sync(settings: Settings) -> str:
+    """Pull, on a database that is up to date."""
+    await prepare(settings)
+    return await sync(settings, out)
 
 
 @welcome.command("load")

@@ -1,0 +1,1 @@
+"""The command line and what only it may do: start the simulator, play the demo, examine a configuration."""
