@@ -9,6 +9,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from simulator import apis, control, page
+from simulator.apis import oauth
 from simulator.corp import Corp
 from simulator.delivery import Courier
 from simulator.faults import Faults
@@ -39,7 +40,7 @@ def create_simulator(corp: Corp, *, open_control: bool = False) -> web.Applicati
     app[PLATFORM] = platform
     app.cleanup_ctx.append(courier)
     app.router.add_route("*", "/cgi-bin/{path:.*}", platform.answer)
-    app.add_routes([*control.routes, *page.routes])
+    app.add_routes([*control.routes, *page.routes, *oauth.routes])
     return app
 
 

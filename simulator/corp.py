@@ -108,6 +108,8 @@ class Corp:
     callback_token: str = CALLBACK_TOKEN
     callback_aes_key: str = CALLBACK_AES_KEY
     callback_url: str = CALLBACK_URL
+    trusted_domain: str = ""
+    """Host and port OAuth may go back to (可信域名); "" trusts every one."""
     apps: list[App] = field(
         default_factory=lambda: [App(AGENT_SECRET, AGENT_ID), App(CONTACTS_SECRET, None, "通讯录同步", False)]
     )

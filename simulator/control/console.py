@@ -191,3 +191,11 @@ async def confirm_group_send(request: web.Request) -> web.Response:
         refuse(f"msgid {msgid!r} was {'cancelled' if send.cancelled else 'confirmed'} already; make a new one.")
     confirm(corp, send, task, request.app[PLATFORM].limits.group_sends_a_month)
     return answer(await deliver(request), results=task.results)
+
+
+@routes.post("/sim/trusted-domain")
+async def trusted_domain(request: web.Request) -> web.Response:
+    """Where OAuth may go back to: host and port exactly; "" trusts every address."""
+    corp, body = company(request), await asked(request, "domain")
+    corp.trusted_domain = optional(body, "domain")
+    return web.json_response({"domain": corp.trusted_domain})
