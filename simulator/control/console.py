@@ -6,6 +6,7 @@ from itertools import islice
 
 from aiohttp import web
 
+from simulator.apis.moments import moments
 from simulator.apis.tags import delete, make_tag
 from simulator.control.asked import asked, company, refuse, text, yes_no
 from simulator.control.given import answer, choice, number, optional, staff, texts
@@ -191,6 +192,20 @@ async def confirm_group_send(request: web.Request) -> web.Response:
         refuse(f"msgid {msgid!r} was {'cancelled' if send.cancelled else 'confirmed'} already; make a new one.")
     confirm(corp, send, task, request.app[PLATFORM].limits.group_sends_a_month)
     return answer(await deliver(request), results=task.results)
+
+
+@routes.post("/sim/confirm-moment")
+async def confirm_moment(request: web.Request) -> web.Response:
+    """A member publishes a post in customers' moments; it raises no event."""
+    corp, body = company(request), await asked(request, "userid", "moment_id")
+    member, moment_id = staff(corp, body), text(body, "moment_id")
+    moment = moments(request.app[PLATFORM]).get(moment_id)
+    if moment is None:
+        refuse(f"moment_id {moment_id!r} is no post; externalcontact/get_moment_list lists them.", 404)
+    if member.userid not in moment.customers or moment.cancelled or member.userid in moment.published:
+        refuse(f"userid {member.userid!r} has nothing to publish for {moment_id!r}; it may be cancelled or done.")
+    moment.published[member.userid] = corp.now()
+    return answer(await deliver(request), customers=moment.customers[member.userid])
 
 
 @routes.post("/sim/trusted-domain")
