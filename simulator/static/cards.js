@@ -1,6 +1,6 @@
 /** Template cards as a member of staff sees them (wecom-api §7.2, §7.3): five types built from the same blocks. */
 
-import { el, link } from "./dom.js";
+import { el, link, unique } from "./dom.js";
 import { text } from "./texts.js";
 
 /**
@@ -33,7 +33,9 @@ function selected(node) {
 
 function corner(menu, send) {
   if (!menu) return "";
-  const items = menu.action_list.map((one) => el("button", { type: "button", on: { click: () => send(one.key) } }, one.text));
+  const items = menu.action_list.map((one) => {
+    return el("button", { type: "button", on: { click: () => send(one.key) } }, one.text);
+  });
   const summary = el("summary", { "aria-label": menu.desc || text("more") }, "⋯");
   return el("details", { class: "corner" }, summary, el("div", {}, ...items));
 }
@@ -61,7 +63,7 @@ function emphasis(one) {
 
 function quote(one) {
   if (!one) return "";
-  return el("blockquote", {}, one.title ? link(one.url, { class: "quote-title" }, one.title) : "", el("p", {}, one.quote_text ?? ""));
+  return el("blockquote", {}, link(one.url, {}, one.title ?? ""), el("p", {}, one.quote_text ?? ""));
 }
 
 function imageText(one) {
@@ -85,7 +87,9 @@ function facts(list) {
 
 function lines(list) {
   if (!list?.length) return "";
-  const rows = list.map((one) => el("li", {}, el("strong", {}, one.title), el("span", { class: "note" }, one.desc ?? "")));
+  const rows = list.map((one) => {
+    return el("li", {}, el("strong", {}, one.title), el("span", { class: "note" }, one.desc ?? ""));
+  });
   return el("ul", { class: "card-lines" }, ...rows);
 }
 
@@ -97,28 +101,34 @@ function questions(card, locked) {
 function selector(question, locked) {
   const chosen = question.option_list.find((one) => one.id === question.selected_id) ?? question.option_list[0];
   const options = question.option_list.map((one) => el("option", { value: one.id, selected: one === chosen }, one.text));
-  const box = el("select", { data: { question: question.question_key }, disabled: locked || question.disable === true }, ...options);
-  return el("label", { class: "question" }, el("span", {}, question.title || text("choose")), box);
+  const attributes = { disabled: locked || question.disable === true, data: { question: question.question_key } };
+  const title = el("span", {}, question.title || text("choose"));
+  return el("label", { class: "question" }, title, el("select", attributes, ...options));
 }
 
 function checks(question, locked) {
-  const type = question.mode === 1 ? "checkbox" : "radio";
-  const name = `choice-${crypto.randomUUID()}`;
+  const attributes = {
+    type: question.mode === 1 ? "checkbox" : "radio",
+    name: unique(),
+    disabled: locked || question.disable === true,
+    data: { question: question.question_key },
+  };
   const options = question.option_list.map((one) => {
-    const attributes = { type, name, value: one.id, checked: one.is_checked === true, disabled: locked || question.disable === true };
-    return el("label", { class: "check" }, el("input", { ...attributes, data: { question: question.question_key } }), one.text);
+    const box = el("input", { ...attributes, value: one.id, checked: one.is_checked === true });
+    return el("label", { class: "check" }, box, one.text);
   });
   return el("fieldset", { class: "question" }, el("legend", { class: "unseen" }, text("choose")), ...options);
 }
 
 function actions(card, replaced, send) {
   const buttons = [...(card.button_list ?? []), ...(card.submit_button ? [{ ...card.submit_button, style: 1 }] : [])];
-  if (replaced) return el("div", { class: "actions" }, el("button", { type: "button", class: "replaced", disabled: true }, replaced));
+  if (replaced) buttons.splice(0, buttons.length, { replaced });
   if (!buttons.length) return "";
   return el("div", { class: "actions" }, ...buttons.map((one) => button(one, send)));
 }
 
 function button(one, send) {
+  if (one.replaced) return el("button", { type: "button", class: "replaced", disabled: true }, one.replaced);
   const style = { class: `style-${[1, 2, 3, 4].includes(one.style) ? one.style : 1}` };
   if (one.type === 1) return link(one.url, style, one.text);
   return el("button", { ...style, type: "button", on: { click: () => send(one.key) } }, one.text);

@@ -1,6 +1,6 @@
 /** A member of staff's chat with the app: what it sent, what the member types, its menu. */
 
-import { el, keep, link } from "./dom.js";
+import { el, keep, link, unique } from "./dom.js";
 import { chatRow, fill, withDays } from "./messages.js";
 import { act, ask, at, now, remember, remembered, view } from "./state.js";
 import { listed, text } from "./texts.js";
@@ -17,7 +17,8 @@ export async function drawChat() {
   at("chat-title").textContent = view.corp.app;
   at("chat-owner").textContent = text("chat_owner", { name: member.name, departments: listed(member.departments) });
   const items = inOrder(messages.slice(-SHOWN), remembered.said[userid] ?? []);
-  fill(at("chat"), userid, withDays(items), (item) => chatRow(item, { member: member.name, press }), text("chat_empty"));
+  const draw = (item) => chatRow(item, { member: member.name, press });
+  fill(at("chat"), userid, withDays(items), draw, text("chat_empty"));
   remembered.seen[userid] = member.last;
   remember();
 }
@@ -36,7 +37,7 @@ async function say(event) {
   const words = at("said").value.trim();
   if (!words) return;
   at("said").value = "";
-  const line = { id: crypto.randomUUID(), after: view.corp.n, at: now(), said: words };
+  const line = { id: unique(), after: view.corp.n, at: now(), said: words };
   remembered.said[view.staff] = [...(remembered.said[view.staff] ?? []), line].slice(-SHOWN);
   await drawChat();
   at("chat").scrollTop = at("chat").scrollHeight;

@@ -30,7 +30,12 @@ export function link(address, options, ...label) {
   return el("a", { ...options, href, target: "_blank", rel: "noopener noreferrer" }, ...label);
 }
 
-/** A round face: the last character of a Chinese name, the first of any other; its colour stays with the name. */
+/** A name nothing else has; `crypto.randomUUID` is missing where the page is not on this machine. */
+export function unique() {
+  return `${Date.now()}-${Math.random()}`;
+}
+
+/** A face: the last character of a Chinese name, the first of any other; its colour stays with the name. */
 export function face(name, kind = "") {
   const letters = Array.from(name.trim() || "?");
   const letter = /\p{Script=Han}/u.test(letters.at(-1)) ? letters.at(-1) : letters[0].toUpperCase();

@@ -3,7 +3,11 @@
 import { el, link } from "./dom.js";
 
 const LINKS = /<a\s+href=["']([^"']+)["'][^>]*>([^<]*)<\/a>|(https?:\/\/[^\s<>"'，。；、）)]+)/gi;
-const INLINE = /\*\*(.+?)\*\*|`([^`]+)`|\[([^\]]+)\]\(([^)\s]+)\)|<font color=["']?(info|comment|warning)["']?>(.*?)<\/font>/g;
+const BOLD = "\\*\\*(.+?)\\*\\*";
+const CODE = "`([^`]+)`";
+const LINK = "\\[([^\\]]+)\\]\\(([^)\\s]+)\\)";
+const FONT = "<font color=[\"']?(info|comment|warning)[\"']?>(.*?)</font>";
+const INLINE = new RegExp([BOLD, CODE, LINK, FONT].join("|"), "g");
 const DIVS = /<div class=["'](gray|normal|highlight)["']>(.*?)<\/div>|<br\s*\/?>/gis;
 
 /** Split `source` by `pattern`: plain stretches as they are, matches as `draw` makes them. */
@@ -24,7 +28,9 @@ export function plain(source) {
 
 /** What a textcard's description may hold. */
 export function textcard(source) {
-  return pieces(source, DIVS, ([, tone, inner]) => (tone ? el("div", { class: `tone-${tone}` }, ...textcard(inner)) : el("br")));
+  return pieces(source, DIVS, ([, tone, inner]) => {
+    return tone ? el("div", { class: `tone-${tone}` }, ...textcard(inner)) : el("br");
+  });
 }
 
 function inline(source) {

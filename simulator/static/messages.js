@@ -12,7 +12,7 @@ const KINDS = {
     bubble("panel-card", el("h3", {}, card.title), el("div", {}, ...textcard(card.description ?? "")),
       el("p", { class: "jumps" }, link(card.url, {}, card.btntxt || text("details")))),
   news: ({ articles }) => bubble("panel-card", ...articles.map(article)),
-  mpnews: ({ articles }) => bubble("panel-card", ...articles.map((one) => article({ ...one, description: one.digest, url: one.content_source_url }))),
+  mpnews: ({ articles }) => bubble("panel-card", ...articles.map(longArticle)),
   link: (one) => bubble("panel-card", article({ ...one, description: one.desc })),
   image: (one) => placeholder("image", one.pic_url || one.media_id),
   voice: (one) => placeholder("voice", one.media_id),
@@ -27,12 +27,17 @@ function bubble(kind, ...children) {
 }
 
 function article(one) {
-  const words = el("div", {}, link(one.url, { class: "title" }, one.title), el("p", { class: "note" }, one.description ?? ""));
+  const title = link(one.url, { class: "title" }, one.title);
+  const words = el("div", {}, title, el("p", { class: "note" }, one.description ?? ""));
   return el("article", { class: "article" }, words, one.picurl ? el("div", { class: "picture" }, text("image")) : "");
 }
 
+function longArticle({ title, digest, content_source_url: url }) {
+  return article({ title, description: digest, url });
+}
+
 function placeholder(kind, what) {
-  return bubble("placeholder", el("span", { class: `sign sign-${kind}` }, text(kind)), el("span", { class: "note" }, what ?? ""));
+  return bubble("placeholder", el("span", { class: "sign" }, text(kind)), el("span", { class: "note" }, what ?? ""));
 }
 
 function shown(message, press) {

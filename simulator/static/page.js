@@ -6,13 +6,14 @@ import { drawPhone, listen as listenToPhone } from "./phone.js";
 import { ask, at, now, remembered, view } from "./state.js";
 import { day, english, fillIn, listed, seconds, text } from "./texts.js";
 
+const LONGEST_POLL_S = 5;
 const BETWEEN_POLLS_MS = 200;
 const RECONNECT_MS = 2000;
 
 async function follow() {
   for (let after = -1; ; ) {
     try {
-      await show(await ask(`/sim/page?after=${after}&wait=20`));
+      await show(await ask(`/sim/page?after=${after}&wait=${LONGEST_POLL_S}`));
       after = view.corp.n;
       at("offline").hidden = true;
       await pause(BETWEEN_POLLS_MS);
@@ -73,7 +74,9 @@ function drawPeople() {
     const current = one.userid === view.staff;
     return { ...one, current, unread: !current && one.last > (remembered.seen[one.userid] ?? 0) };
   });
-  keep(at("staff"), members, (one) => one.userid, (one) => person(one, listed(one.departments), () => open("staff", one.userid, "chat")));
+  keep(at("staff"), members, (one) => one.userid, (one) => {
+    return person(one, listed(one.departments), () => open("staff", one.userid, "chat"));
+  });
   const newest = customers.map((one) => ({ ...one, current: one.external_userid === view.customer }));
   keep(at("customers"), newest, (one) => one.external_userid, (one) => {
     const note = one.members.length ? text("adds", { names: listed(one.members) }) : text("adds_nobody");
@@ -87,7 +90,8 @@ function drawPeople() {
 function person({ name, current, unread }, note, choose) {
   const words = el("span", { class: "words" }, el("span", { class: "name" }, name), el("span", { class: "note" }, note));
   const mark = unread && el("span", { class: "unread", role: "img", "aria-label": text("unread") });
-  return el("li", {}, el("button", { type: "button", "aria-current": current && "true", on: { click: choose } }, face(name), words, mark));
+  const attributes = { type: "button", "aria-current": current && "true", on: { click: choose } };
+  return el("li", {}, el("button", attributes, face(name), words, mark));
 }
 
 function drawClock() {
@@ -129,7 +133,7 @@ at("new-customer").addEventListener("click", () => open("customer", null, "phone
 for (const button of document.querySelectorAll(".tabs button")) {
   button.addEventListener("click", () => showTab(button.dataset.tab));
 }
-document.addEventListener("acted", look);
+document.addEventListener("acted", () => look().catch(console.warn)); // the poll says when the simulator is gone
 setInterval(drawClock, 1000);
 listenToChat();
 listenToPhone((id) => open("customer", id, "phone"));

@@ -2,10 +2,11 @@
 
 import { el, face, keep } from "./dom.js";
 import { fill, receivedRow, withDays } from "./messages.js";
-import { act, ask, at, view } from "./state.js";
+import { act, ask, at, now, view } from "./state.js";
 import { drawTies } from "./ties.js";
 import { listed, text } from "./texts.js";
 
+const WELCOME_SECONDS = 20;
 const adding = { external_userid: null, name: "" };
 
 /** Read the open customer's window again, or show the form. */
@@ -14,7 +15,7 @@ export async function drawPhone() {
   const customer = id && (await ask(`/sim/customers/${encodeURIComponent(id)}`).catch(() => null));
   if (id !== view.customer) return;
   const asForm = !customer || adding.external_userid === id;
-  for (const part of ["received", "ties", "another"]) at(part).hidden = asForm;
+  for (const part of ["received", "ties-box", "another"]) at(part).hidden = asForm;
   at("add").hidden = !asForm;
   if (asForm) drawForm();
   else drawCustomer(id, customer);
@@ -22,17 +23,22 @@ export async function drawPhone() {
 
 function drawCustomer(id, { profile, follow_users: ties, received }) {
   const names = Object.fromEntries(view.corp.staff.map((one) => [one.userid, one.name]));
-  head(profile.name, ties.length ? text("adds", { names: listed(ties.map((one) => names[one.userid] ?? one.userid)) }) : text("adds_nobody"));
-  const nothing = ties.length ? text("received_waiting") : text("received_empty");
+  const members = ties.map((one) => names[one.userid] ?? one.userid);
+  head(profile.name, members.length ? text("adds", { names: listed(members) }) : text("adds_nobody"));
+  const fresh = ties.some((one) => now() - one.createtime < WELCOME_SECONDS);
+  const nothing = text(fresh ? "received_waiting" : "received_empty");
   fill(at("received"), id, withDays(received), (item) => receivedRow(item, names), nothing);
   drawTies(at("ties"), id, ties, names);
 }
 
 function drawForm() {
   const { external_userid, name } = adding;
-  head(external_userid ? text("phone_more", { name }) : text("phone_new"), text("phone_new_note"), external_userid ? name : "＋");
+  const title = external_userid ? text("phone_more", { name }) : text("phone_new");
+  head(title, text("phone_new_note"), name || "＋");
   const { userid, name: field } = at("add").elements;
-  keep(userid, view.corp.staff, (one) => one.userid, (one) => el("option", { value: one.userid }, `${one.name} · ${listed(one.departments)}`));
+  keep(userid, view.corp.staff, (one) => one.userid, (one) => {
+    return el("option", { value: one.userid }, `${one.name} · ${listed(one.departments)}`);
+  });
   field.disabled = external_userid != null;
   if (external_userid) field.value = name;
 }
@@ -49,7 +55,8 @@ async function add(event, open) {
   const { userid, name, state, half } = form.elements;
   const button = form.querySelector(".big");
   const wanted = { userid: userid.value, state: state.value.trim(), half: half.checked };
-  const who = adding.external_userid ? { external_userid: adding.external_userid } : name.value.trim() && { name: name.value.trim() };
+  const { external_userid } = adding;
+  const who = external_userid ? { external_userid } : name.value.trim() && { name: name.value.trim() };
   button.disabled = true;
   button.textContent = text("adding");
   const answer = await act("/sim/friend-adds", { ...wanted, ...who });

@@ -41,7 +41,8 @@ function button(name, press) {
 }
 
 function remarkForm(one, name, pair) {
-  return field("edit_remark", text("remark_of", { name }), one.remark ?? "", (remark) => act("/sim/remarks", { ...pair, remark }));
+  const save = (remark) => act("/sim/remarks", { ...pair, remark });
+  return field("edit_remark", text("remark_of", { name }), one.remark ?? "", save);
 }
 
 function tagsForm(one, name, pair) {
@@ -60,5 +61,6 @@ function field(label, explained, value, save) {
     event.preventDefault();
     save(input.value.trim());
   };
-  return el("form", { class: "field", on: { submit } }, el("label", {}, text(label), input), el("button", { class: "quiet" }, text("save")));
+  const button = el("button", { class: "quiet" }, text("save"));
+  return el("form", { class: "field", on: { submit } }, el("label", {}, text(label), input), button);
 }

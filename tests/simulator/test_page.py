@@ -195,6 +195,18 @@ async def test_a_bot_that_does_not_answer_is_said_so(page: Page, receiver: Recei
     await expect(page.get_by_role("status")).to_contain_text("机器人没有应答回调（试了 4 次，状态 500）")
 
 
+async def test_a_lost_simulator_is_said_and_found_again(simulator: Simulator, browser: Browser) -> None:
+    page = await browser.new_page()
+    await page.goto(simulator.url)
+    await expect(page.locator("#staff button")).to_have_count(6)
+    await page.context.set_offline(True)
+    await send(simulator, "text", {"content": "断线时发出的"})
+    await expect(page.get_by_role("alert")).to_be_visible(timeout=20_000)
+    await page.context.set_offline(False)
+    await expect(chat(page)).to_contain_text("断线时发出的")
+    await expect(page.get_by_role("alert")).to_have_count(0)
+
+
 async def test_what_a_member_types_reaches_the_bot_and_stays_after_a_reload(page: Page, receiver: Receiver) -> None:
     await page.locator("#staff button", has_text="王磊").press("Enter")
     await page.get_by_label("以这位员工的身份输入").fill("我的活动KPI")
@@ -330,7 +342,7 @@ async def test_names_and_messages_never_become_elements(page: Page, simulator: S
 
 
 async def test_a_phone_shows_one_column_that_never_scrolls_sideways(
-    browser: Browser, simulator: Simulator, receiver: Receiver
+    simulator: Simulator, receiver: Receiver, browser: Browser
 ) -> None:
     await simulator.sim("POST", "friend-adds", {"userid": "lin", "name": "很长的名字" * 8, "state": "x" * 60})
     await send(simulator, "text", {"content": "https://example.com/" + "a" * 300})
