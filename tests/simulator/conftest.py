@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -58,14 +59,14 @@ class Simulator:
     async def upload(
         self,
         data: bytes,
-        filename: str | None = "a.png",
+        filename: str = "a.png",
         path: str = "media/upload",
         part: str = "media",
         **params: Any,
     ) -> Json:
         """Upload one file as multipart, its name in raw UTF-8."""
         form = FormData(quote_fields=False)
-        form.add_field(part, data, filename=filename, content_type="application/octet-stream")
+        form.add_field(part, BytesIO(data), filename=filename, content_type="application/octet-stream")
         query = {"access_token": await self.token()} | {key: str(value) for key, value in params.items()}
         async with self.session.post(f"{self.url}/cgi-bin/{path}", data=form, params=query) as answer:
             found: Json = await answer.json()
