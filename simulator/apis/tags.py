@@ -64,7 +64,9 @@ def add_corp_tag(call: Call) -> Fields:
     """§6.3: tags into a group, old or new; answers the group with the new tags only."""
     corp = call.corp
     check_agent(call)
-    named = {name_of(one): number_of(one, "order") for one in blocks(call.body, "tag")}
+    named: dict[str, int] = {}
+    for one in blocks(call.body, "tag"):
+        named.setdefault(name_of(one), number_of(one, "order"))
     if not named:
         raise ApiError(41018, "missing tagname")
     group = group_asked(call)
