@@ -18,6 +18,9 @@ from simulator.platform import COURIER, PLATFORM, Platform
 from simulator.tokens import Tokens
 
 MAX_UPLOAD = 32 * 1024 * 1024
+OPEN_PATHS = ("/cgi-bin/", "/connect/", "/wwlogin/")
+"""The platform side: whoever may reach a platform may reach these."""
+CLOSED = "the control side answers on this machine only; start with --open to change that"
 
 __all__ = ["apis", "create_simulator"]
 
@@ -46,7 +49,9 @@ def create_simulator(corp: Corp, *, open_control: bool = False) -> web.Applicati
 
 @web.middleware
 async def loopback_only(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuse the control side and the page to other machines; the platform side is open to all."""
-    if not request.path.startswith("/cgi-bin/") and not ip_address(request.remote or "0.0.0.0").is_loopback:  # noqa: S104
-        raise web.HTTPForbidden(text="the control side answers on this machine only; start with --open to change that")
+    """Refuse the control side and the page to other machines and to other sites' pages."""
+    if not request.path.startswith(OPEN_PATHS):
+        if not ip_address(request.remote or "0.0.0.0").is_loopback:  # noqa: S104
+            raise web.HTTPForbidden(text=CLOSED)
+        page.refuse_strangers(request)
     return await handler(request)

@@ -1,6 +1,6 @@
 """Faults, tokens, delivery, limits, calls and a fresh start."""
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from itertools import takewhile
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,11 +17,8 @@ CORRUPT = ("signature", "ciphertext", "receiveid", "truncated")
 DROPS = ("request", "answer")
 MAX_REPEAT = 100
 STATUSES = range(100, 600)
-SETTABLE = (
-    "per_api_minute", "per_api_hour", "concurrent", "per_member_minute", "per_member_hour", "app_day",
-    "token_seconds", "welcome_seconds", "welcome_distribution_seconds", "reused_welcome_code", "callback_seconds",
-    "callback_retry_seconds", "dispatch_seconds", "reminders_a_day", "group_sends_a_month",
-)  # fmt: skip
+COUNTED = {"clock", "day", "persons", "windows"}
+SETTABLE = tuple(each.name for each in fields(Limits) if each.name not in COUNTED)
 
 Fields = dict[str, Any]
 
@@ -37,7 +34,8 @@ async def corp(request: web.Request) -> web.Response:
             "userid": one.userid,
             "name": one.name,
             "departments": one.departments,
-            "leader": sorted(one.leads),
+            "leader": bool(one.leads),
+            "leads": sorted(one.leads),
             "in_scope": one.visible,
             "customer_contact": one.customer_contact,
         }

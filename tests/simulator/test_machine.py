@@ -1,14 +1,19 @@
 """The control side's own calls: the corp, calls, faults, tokens, limits, addresses, a fresh start."""
 
 from asyncio import gather
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import ClientError
+from aiohttp.web import RouteDef
 
+from simulator import control
+from simulator.control.machine import SETTABLE
 from tests.simulator.conftest import Receiver, Simulator
 
 AGENT = 1000002
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "simulator.md").read_text()
 HELLO = {"touser": "lin", "msgtype": "text", "agentid": AGENT, "text": {"content": "你好"}}
 
 
@@ -21,7 +26,7 @@ async def test_the_corp_tells_an_outside_client_all_it_needs(simulator: Simulato
     assert len(corp["callback_aes_key"]) == 43
     assert corp["callback_verified"] is False
     su = next(one for one in corp["staff"] if one["userid"] == "su")
-    assert (su["name"], su["departments"], su["leader"]) == ("苏敏", [2], [2])
+    assert (su["name"], su["departments"], su["leader"], su["leads"]) == ("苏敏", [2], True, [2])
     assert [one["name"] for one in corp["departments"]] == ["示例公司", "城东店", "城西店", "线上客服"]
 
 
@@ -246,3 +251,19 @@ async def test_the_control_side_refuses_what_is_no_json(simulator: Simulator) ->
     async with simulator.session.post(f"{simulator.url}/sim/faults", data="{") as answer:
         assert answer.status == 400
         assert "not JSON" in (await answer.json())["error"]
+
+
+async def test_another_sites_page_cannot_drive_the_simulator(simulator: Simulator) -> None:
+    headers = {"Origin": "https://example.com"}
+    async with simulator.session.post(f"{simulator.url}/sim/reset", json={}, headers=headers) as answer:
+        assert answer.status == 403
+
+
+@pytest.mark.parametrize("path", sorted({route.path for route in control.routes if isinstance(route, RouteDef)}))
+def test_every_control_call_is_documented(path: str) -> None:
+    assert f"{path}`" in DOCUMENT
+
+
+@pytest.mark.parametrize("name", SETTABLE)
+def test_every_limit_is_documented(name: str) -> None:
+    assert f"`{name}`" in DOCUMENT
