@@ -147,7 +147,7 @@ async def choose(request: web.Request, *, private: bool) -> web.StreamResponse:
         return wrong("no such person")
     back = urlencode({"code": new_code(platform, who, private=private), "state": query.get("state", "")})
     joint = "&" if "?" in query["redirect_uri"] else "?"
-    return web.HTTPFound(f"{query['redirect_uri']}{joint}{back}")
+    raise web.HTTPFound(f"{query['redirect_uri']}{joint}{back}")
 
 
 def obstacle(request: web.Request, corp: Corp) -> str:
