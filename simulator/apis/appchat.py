@@ -12,7 +12,7 @@ from simulator.windows import show
 CHAT_ID = re.compile(r"[0-9A-Za-z]{1,32}")
 MEMBERS = (2, 2000)
 DAY, HOUR, MINUTE = 86_400, 3600, 60
-NOT_FOR_GROUPS = {"template_card", "miniprogram_notice"}
+NOT_FOR_GROUPS = ("template_card", "miniprogram_notice")
 
 
 @api("appchat/create", needs="app")

@@ -4,9 +4,9 @@ from simulator.apis.checks import blocks, own_agent
 from simulator.errors import ApiError
 from simulator.platform import Call, Fields, api
 
-KEYED = {
+KEYED = (
     "click", "scancode_push", "scancode_waitmsg", "pic_sysphoto", "pic_photo_or_album", "pic_weixin", "location_select",
-}  # fmt: skip
+)  # fmt: skip
 TOP_NAME, SUB_NAME, KEY, URL = 16, 40, 128, 1024
 SETTABLE = {"report_location_flag", "name", "description", "redirect_domain", "isreportenter", "home_url"}
 
@@ -100,14 +100,14 @@ def check_name(button: Fields, most: int, errcode: int) -> None:
 
 def check_button(button: Fields, bad_type: int, bad_key: int, bad_url: int, no_scheme: int) -> None:
     """Raise what is wrong with a button that does something."""
-    kind = button.get("type")
+    kind, url = button.get("type"), str(button.get("url") or "")
     if kind in KEYED:
         if not 1 <= len(str(button.get("key") or "").encode()) <= KEY:
             raise ApiError(bad_key, f"button.key needs 1 to {KEY} bytes")
     elif kind == "view":
-        if not 1 <= len(str(button.get("url") or "").encode()) <= URL:
+        if not 1 <= len(url.encode()) <= URL:
             raise ApiError(bad_url, f"button.url needs 1 to {URL} bytes")
-        if "://" not in button["url"]:
+        if "://" not in url:
             raise ApiError(no_scheme, "button.url lacks scheme")
     elif kind != "view_miniprogram":
         raise ApiError(bad_type, "invalid button type")

@@ -6,7 +6,7 @@ Text lengths are recommendations there and are not enforced here.
 import re
 from collections.abc import Callable
 
-from simulator.apis.checks import block, blocks, limit_bytes, require_media
+from simulator.apis.checks import block, blocks, kind_of, limit_bytes, require_media
 from simulator.corp import Corp
 from simulator.errors import ApiError
 from simulator.platform import Fields
@@ -118,14 +118,14 @@ def require_title(card: Fields) -> None:
 def check_card_action(card: Fields) -> None:
     """A notice must lead somewhere."""
     action = block(card, "card_action")
-    if action.get("type") not in {1, 2}:
+    if kind_of(action) not in {1, 2}:
         raise ApiError(42045, "invalid card_action")
     check_target(action, 42045)
 
 
 def check_target(target: Fields, invalid: int = 40058) -> None:
     """Type 1 opens an address, type 2 a mini-program, 0 nothing."""
-    kind = target.get("type") or 0
+    kind = kind_of(target)
     if kind not in {0, 1, 2}:
         raise ApiError(invalid, "invalid type")
     if kind == 1 and not target.get("url"):
@@ -156,7 +156,7 @@ def check_horizontal_list(corp: Corp, card: Fields) -> None:
     for line in lines:
         if not line.get("keyname"):
             raise ApiError(42027, "missing keyname")
-        name, errcode = LINE_NEEDS.get(line.get("type") or 0, ("keyname", 42027))
+        name, errcode = LINE_NEEDS.get(kind_of(line), ("keyname", 42027))
         if not line.get(name):
             raise ApiError(errcode, f"missing {name}")
         if name == "media_id":

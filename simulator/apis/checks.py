@@ -42,6 +42,14 @@ def limit_bytes(content: Fields, name: str, most: int, errcode: int = 40058) -> 
         raise ApiError(errcode, f"{name} exceed max length {most}")
 
 
+def kind_of(content: Fields) -> int:
+    """The number in `type`; absent is 0. Raises 40058 for anything else."""
+    kind = content.get("type") or 0
+    if not isinstance(kind, int):
+        raise ApiError(40058, "type invalid")
+    return kind
+
+
 def blocks(content: Fields, name: str) -> list[Fields]:
     """A list of objects; absent is empty. Raises 40058 for anything else."""
     found = content.get(name) or []

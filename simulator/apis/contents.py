@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from simulator.apis.cards import card_of
-from simulator.apis.checks import limit_bytes, require, require_media, require_url
+from simulator.apis.checks import blocks, limit_bytes, require, require_media, require_url
 from simulator.corp import Corp
 from simulator.errors import ApiError
 from simulator.platform import Fields
@@ -97,7 +97,7 @@ def miniprogram_notice(_: Corp, content: Fields) -> Fields:
     for name in ("title", "description"):
         if content.get(name) and not 4 <= len(str(content[name])) <= 12:
             raise ApiError(40058, f"miniprogram_notice.{name} needs 4 to 12 characters")
-    items = content.get("content_item") or []
+    items = blocks(content, "content_item")
     if len(items) > 10:
         raise ApiError(40058, "miniprogram_notice.content_item exceed max length 10")
     for item in items:
@@ -108,8 +108,8 @@ def miniprogram_notice(_: Corp, content: Fields) -> Fields:
 
 def articles_of(content: Fields) -> list[Fields]:
     """The articles of news and mpnews. Raises 45008 beyond eight."""
-    articles = content.get("articles")
-    if not isinstance(articles, list) or not articles:
+    articles = blocks(content, "articles")
+    if not articles:
         raise ApiError(40063, "articles missing")
     if len(articles) > 8:
         raise ApiError(45008, "more than 8 articles")

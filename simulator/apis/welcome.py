@@ -87,7 +87,7 @@ def check_attachment(corp: Corp, attachment: Fields) -> None:
 
 def image(corp: Corp, content: Fields) -> None:
     """A media_id, or an address from media/uploadimg; the media_id wins."""
-    if not content.get("media_id") and content.get("pic_url") in corp.state.image_urls:
+    if not content.get("media_id") and str(content.get("pic_url")) in corp.state.image_urls:
         return
     require_media(corp, content.get("media_id"), "image")
 

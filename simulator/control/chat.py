@@ -11,6 +11,7 @@ from simulator.control.asked import after_and_wait, asked, company, customer_nam
 from simulator.corp import Corp, Member
 from simulator.delivery import warn_of_reply
 from simulator.platform import COURIER, PLATFORM
+from simulator.records import Follow
 from simulator.replies import take_reply
 from simulator.windows import media_of, new_response_code
 
@@ -30,7 +31,7 @@ async def say(request: web.Request) -> web.Response:
     corp = company(request)
     member = writer(corp, text(body, "userid"))
     msgtype = body.get("msgtype", "text")
-    if msgtype not in MESSAGES:
+    if not isinstance(msgtype, str) or msgtype not in MESSAGES:
         refuse(f"msgtype is {msgtype!r}; a member can send {', '.join(MESSAGES)}.")
     tail = {"MsgId": FIRST_MESSAGE_ID + corp.number(), "AgentID": corp.app.agent_id}
     return await deliver(request, member, {"MsgType": msgtype, **MESSAGES[msgtype](corp, body), **tail})
@@ -173,7 +174,7 @@ def chosen_of(card: Fields, question: Fields, chosen: Any) -> list[str]:
     several = card["card_type"] == "vote_interaction" and question.get("mode") == 1
     if chosen is None:
         return proposed(card, question, options)
-    if not isinstance(chosen, list) or not set(chosen) <= set(options):
+    if not isinstance(chosen, list) or not all(one in options for one in chosen):
         refuse(f"selected {chosen!r} for {question['question_key']!r} is wrong; give a list of {', '.join(options)}.")
     if len(chosen) > 1 and not several:
         refuse(f"selected {chosen!r} for {question['question_key']!r} is too many; give one.")
@@ -230,8 +231,14 @@ async def customer(request: web.Request) -> web.Response:
     found = customer_named(platform.corp, request.match_info["external_userid"])
     received = await platform.wait(wait, lambda: newer(found.received, after))
     profile = {name: value for name, value in vars(found).items() if name != "received"}
-    follow_users = [asdict(one) for one in platform.corp.follows.by_customer.get(found.external_userid, {}).values()]
+    follows = platform.corp.follows.by_customer.get(found.external_userid, {}).values()
+    follow_users = [asdict(one) | {"tags": tag_names(platform.corp, one)} for one in follows]
     return web.json_response({"profile": profile, "follow_users": follow_users, "received": received})
+
+
+def tag_names(corp: Corp, follow: Follow) -> list[str]:
+    """Names of the corp tags and personal tags a member gave a customer."""
+    return [*(corp.tags[tag_id].name for tag_id in follow.tag_ids if tag_id in corp.tags), *follow.personal_tags]
 
 
 def newer(entries: list[Fields], after: int) -> list[Fields]:

@@ -143,6 +143,8 @@ def line(**fields: Any) -> dict[str, Any]:
         (NOTICE | MENU | {"action_menu": {"action_list": [{"text": "稍后", "key": "k"}] * 2}}, 42051),
         (NOTICE | MENU | {"action_menu": {"action_list": [{"text": "稍后", "key": "k"}] * 4}}, 40058),
         (LEAD | {"button_list": "claim"}, 40058),
+        (NOTICE | {"main_title": "title"}, 40058),
+        (NOTICE | {"card_action": {"type": [1]}}, 40058),
     ],
 )
 async def test_a_wrong_card_gets_its_errcode(
@@ -229,6 +231,7 @@ async def test_a_form_sends_one_choice_for_each_question(simulator: Simulator, r
         ("lead-1", "claim", {"selected": {"level": ["a"]}}, "asks nothing"),
         ("visit-1", "submit", {"selected": {"result": ["o9"]}}, "o9"),
         ("form-1", "submit", {"selected": {"level": ["a", "b"]}}, "give one"),
+        ("form-1", "submit", {"selected": {"level": [["a"]]}}, "give a list of a, b"),
         ("form-1", "submit", {"selected": ["a"]}, "selected is"),
     ],
 )

@@ -86,6 +86,13 @@ async def test_everyone_in_scope_is_reached_at_once(simulator: Simulator) -> Non
         ({"agentid": "mine"}, 40056),
         ({"agentid": 1000003}, 301002),
         ({"msgtype": "shout"}, 40008),
+        ({"msgtype": ["text"]}, 40008),
+        ({"msgtype": "news", "news": {"articles": [1]}}, 40058),
+        ({"msgtype": "news", "news": {"articles": "x"}}, 40058),
+        (
+            {"msgtype": "miniprogram_notice", "miniprogram_notice": {"appid": "wx1", "title": "x", "content_item": 5}},
+            40058,
+        ),
         ({"text": {"content": ""}}, 44004),
         ({"text": None}, 44004),
         ({"msgtype": "markdown", "markdown": {"content": " "}}, 44004),
