@@ -115,14 +115,14 @@ def updated_members(call: Call) -> tuple[list[str], list[str]]:
     if call.body.get("atall") == 1:
         return [member.userid for member in call.corp.members.values() if member.visible], []
     users = call.strings("userids")
-    parties = call.body.get("partyids") or []
-    if not isinstance(parties, list):
-        raise ApiError(40058, "partyids invalid", invaliduser=[])
-    if not users and not parties and not call.body.get("tagids"):
+    parties, tag_ids = call.body.get("partyids") or [], call.body.get("tagids") or []
+    if not isinstance(parties, list) or not isinstance(tag_ids, list):
+        raise ApiError(40058, "partyids or tagids invalid", invaliduser=[])
+    if not users and not parties and not tag_ids:
         raise ApiError(82001, "userids, partyids and tagids are all empty", invaliduser=[])
     if len(users) > MAX_LISTED:
         raise ApiError(40032, "more than 1000 userids", invaliduser=[])
-    found = resolve(call.corp, users, map(str, parties))
+    found = resolve(call, users, map(str, parties), map(str, tag_ids))
     return found.userids, found.invalid_users
 
 

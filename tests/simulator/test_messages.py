@@ -63,6 +63,16 @@ async def test_a_department_brings_the_members_below_it(simulator: Simulator) ->
     assert len(simulator.corp.chats["zhou"]) == 1
 
 
+async def test_a_contacts_tag_brings_its_members_and_departments(simulator: Simulator) -> None:
+    await simulator.api("tag/create", {"tagname": "店员", "tagid": 7})
+    await simulator.api("tag/addtagusers", {"tagid": 7, "userlist": ["lin"], "partylist": [3]})
+
+    answer = await simulator.api("message/send", HELLO | {"touser": "", "totag": "7|8"})
+
+    assert answer["invalidtag"] == "8"
+    assert {userid for userid, messages in simulator.corp.chats.items() if messages} == {"lin", "mo", "he"}
+
+
 async def test_everyone_in_scope_is_reached_at_once(simulator: Simulator) -> None:
     simulator.corp.members["mo"].in_scope = False
 
