@@ -6,6 +6,7 @@ from typing import Any
 from tests.simulator.conftest import Json, Simulator
 
 CHEN, ZHAO = "wmChen", "wmZhao"
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(64)
 
 
 async def add(simulator: Simulator, userid: str = "lin", external_userid: str = CHEN, **more: Any) -> Json:
