@@ -57,14 +57,14 @@ def zone(value: str) -> str:
     return value
 
 
-def callback_token(value: SecretStr) -> SecretStr:
+def token_shape(value: SecretStr) -> SecretStr:
     """The console's Token."""
     if not re.fullmatch(r"[A-Za-z0-9]{1,32}", value.get_secret_value()):
         raise ValueError("expected 1 to 32 letters and digits, as shown in the console under 接收消息 → Token")
     return value
 
 
-def aes_key(value: SecretStr) -> SecretStr:
+def aes_key_shape(value: SecretStr) -> SecretStr:
     """The console's EncodingAESKey."""
     text = value.get_secret_value()
     try:
@@ -76,7 +76,7 @@ def aes_key(value: SecretStr) -> SecretStr:
     return value
 
 
-def secret_key(value: SecretStr) -> SecretStr:
+def long_enough(value: SecretStr) -> SecretStr:
     """What signs our own links and sessions."""
     if len(value.get_secret_value()) < 32:
         raise ValueError("expected at least 32 characters; make one with: openssl rand -hex 32")
@@ -91,9 +91,9 @@ class Settings(BaseSettings):
     corp_id: Annotated[str, Field(min_length=1)]
     agent_id: int
     agent_secret: Annotated[SecretStr, Field(min_length=1)]
-    callback_token: Annotated[SecretStr, AfterValidator(callback_token)]
-    callback_aes_key: Annotated[SecretStr, AfterValidator(aes_key)]
-    secret_key: Annotated[SecretStr, AfterValidator(secret_key)]
+    callback_token: Annotated[SecretStr, AfterValidator(token_shape)]
+    callback_aes_key: Annotated[SecretStr, AfterValidator(aes_key_shape)]
+    secret_key: Annotated[SecretStr, AfterValidator(long_enough)]
 
     api_base: Annotated[str, AfterValidator(api_address)] = "https://qyapi.weixin.qq.com/cgi-bin/"
     oauth_base: Annotated[str, AfterValidator(web_address)] = "https://open.weixin.qq.com"
@@ -125,8 +125,8 @@ class SimulatorSettings(BaseSettings):
     corp_id: str | None = None
     agent_id: int | None = None
     agent_secret: SecretStr | None = None
-    callback_token: Annotated[SecretStr, AfterValidator(callback_token)] | None = None
-    callback_aes_key: Annotated[SecretStr, AfterValidator(aes_key)] | None = None
+    callback_token: Annotated[SecretStr, AfterValidator(token_shape)] | None = None
+    callback_aes_key: Annotated[SecretStr, AfterValidator(aes_key_shape)] | None = None
     simulator_listen: Annotated[str, AfterValidator(address)] = "127.0.0.1:8010"
     simulator_callback: Annotated[str, AfterValidator(web_address)] = "http://127.0.0.1:8000/wecom/callback"
 

@@ -29,8 +29,8 @@ VARIABLES = {
     "customer.name": Variable(
         "the customer's name; asked of WeCom before sending, within 2 seconds", "王" * 20, "您好"
     ),
-    "staff.name": Variable("the member's name", "李" * 20, "您的专属顾问"),
-    "company.name": Variable("the company's name: its root department's", "公司" * 15, "我们"),
+    "staff.name": Variable("the member's name", "李" * 20, "专属顾问"),
+    "company.name": Variable("the company's name: its root department's", "公司" * 15, "本店"),
     "greeting": Variable("上午好, 下午好 or 晚上好, by the hour", "上午好", "您好"),
     "channel.state": Variable("the channel's state", "x" * 30, ""),
 }
