@@ -78,6 +78,8 @@ def given(call: Call, defaults: Fields) -> Fields:
         wanted = type(defaults[name])
         if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
             raise ApiError(40058, f"{name} invalid")
+        if isinstance(value, list) and not all(isinstance(one, str | int) for one in value):
+            raise ApiError(40058, f"{name} invalid")
         if len(str(value)) > LENGTHS.get(name, len(str(value))):
             raise ApiError(40058, f"{name} exceed max length {LENGTHS[name]}")
     return found

@@ -16,7 +16,7 @@ STATUSES = (0, 1, 2, 3)
 def owners(call: Call) -> set[str] | None:
     """The owners a call asks for; None without a filter."""
     userids = block(call.body, "owner_filter").get("userid_list") or []
-    if not isinstance(userids, list) or len(userids) > MOST_OWNERS:
+    if not isinstance(userids, list) or len(userids) > MOST_OWNERS or any(not isinstance(one, str) for one in userids):
         raise ApiError(40058, "owner_filter invalid")
     if userids:
         # Groups of an owner who left are asked for by that owner too, so leaving is no obstacle here.

@@ -110,11 +110,8 @@ def add_rule(call: Call) -> Fields:
 def rule_of_body(call: Call, old: Fields) -> Fields:
     """The rule after a call, without its range. Raises 40063 and 40058."""
     rule = old | {name: call.body[name] for name in ("rule_name", "word_list", "intercept_type") if name in call.body}
-    rule["semantics_list"] = (
-        call.body.get("semantics_list")
-        or block(call.body, "extra_rule").get("semantics_list")
-        or rule["semantics_list"]
-    )
+    extra = block(call.body, "extra_rule").get("semantics_list")
+    rule["semantics_list"] = call.body.get("semantics_list") or extra or rule["semantics_list"]
     words: Any = rule.get("word_list")
     if not 1 <= len(str(rule.get("rule_name") or "")) <= LONGEST_RULE_NAME:
         raise ApiError(40058, "rule_name invalid")
@@ -122,9 +119,14 @@ def rule_of_body(call: Call, old: Fields) -> Fields:
         raise ApiError(40058, "word_list invalid")
     if any(not isinstance(word, str) or not 1 <= len(word) <= LONGEST_WORD for word in words):
         raise ApiError(40058, "word_list invalid")
-    if rule.get("intercept_type") not in (1, 2) or not set(rule["semantics_list"]) <= {1, 2, 3}:
+    if rule.get("intercept_type") not in (1, 2) or not semantics(rule["semantics_list"]):
         raise ApiError(40058, "intercept_type or semantics_list invalid")
     return rule
+
+
+def semantics(given: Any) -> bool:
+    """Whether this is a list of 1 (phone), 2 (mail) and 3 (red packet)."""
+    return isinstance(given, list) and all(one in (1, 2, 3) for one in given)
 
 
 def reach(call: Call, name: str) -> dict[str, list[Any]]:

@@ -56,9 +56,9 @@ def pair_named(call: Call) -> Follow:
     return follow
 
 
-def department_tree(corp: Corp, root: int) -> list[int]:
+def department_tree(corp: Corp, root: object) -> list[int]:
     """A department's id and all below it; 60123 when there is no such department."""
-    if root not in corp.departments:
+    if not isinstance(root, int) or root not in corp.departments:
         raise ApiError(60123, "invalid party id")
     found = [root]
     for parent in found:

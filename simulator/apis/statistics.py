@@ -69,9 +69,7 @@ def group_statistic(call: Call) -> Fields:
     """A row for each owner, over all the days asked for."""
     days = days_asked(call, "day_begin_time", "day_end_time", one_day=True)
     rows: list[Fields] = []
-    order, ascending = call.body.get("order_by") or 1, call.body.get("order_asc") or 0
-    if order not in ORDERS or ascending not in (0, 1):
-        raise ApiError(40058, "order_by invalid")
+    order, ascending = number(call, "order_by", 1, 1, 4), number(call, "order_asc", 0, 0, 1)
     offset, limit = number(call, "offset", 0, 0, 2**31), number(call, "limit", 500, 1, 1000)
     if days:
         rows = [{"owner": userid, "data": group_data(call.corp, mine(userid), days)} for userid in owners(call)]

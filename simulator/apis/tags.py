@@ -108,7 +108,7 @@ def group_asked(call: Call) -> TagGroup:
     """The group a call adds to: by id, by an existing name, or a new one that is not kept yet."""
     corp, group_id, name = call.corp, call.body.get("group_id"), call.body.get("group_name")
     if group_id:
-        if group_id not in corp.tag_groups or corp.tag_groups[group_id].deleted:
+        if not isinstance(group_id, str) or group_id not in corp.tag_groups or corp.tag_groups[group_id].deleted:
             raise ApiError(40068, "invalid tagid")
         return corp.tag_groups[group_id]
     if not name:

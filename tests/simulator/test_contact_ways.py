@@ -88,6 +88,8 @@ async def test_ways_are_listed_page_by_page_for_90_days(simulator: Simulator) ->
         ({"state": "s" * 31}, 40058),
         ({"remark": "字" * 31}, 40058),
         ({"state": 5}, 40058),
+        ({"user": [[]]}, 40058),
+        ({"type": 2, "party": ["x"]}, 60123),
         ({"is_temp": True, "expires_in": 15 * 24 * 3600}, 40058),
         ({"state": "s" * 30, "remark": "字" * 30}, 0),
     ],

@@ -83,6 +83,8 @@ async def test_a_deleted_group_takes_its_tags_off_the_customers(simulator: Simul
         ({"group_name": "空"}, 41018),
         ({"tag": [{"name": "x"}]}, 41017),
         ({"group_id": "etNone", "tag": [{"name": "x"}]}, 40068),
+        ({"group_id": [1], "tag": [{"name": "x"}]}, 40068),
+        ({"group_name": "意向", "tag": ["x"]}, 40058),
         ({"group_name": "意向", "tag": [{"name": "字" * 31}]}, 40058),
         ({"group_name": "字" * 31, "tag": [{"name": "x"}]}, 40058),
         ({"group_name": "意向", "tag": [{"name": "x", "order": 2**32}]}, 40058),
