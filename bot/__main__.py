@@ -1,5 +1,7 @@
 """`python -m bot` is `frontline`."""
 
+import sys
 from bot.commands.line import main
+sys.setswitchinterval(0.0005)
 
 main()

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import aiohttp
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from bot import callback
 from bot.callback import ACCEPTOR, CRYPTO, Acceptor
@@ -107,7 +107,7 @@ async def open_bot(settings: Settings, clock: Clock) -> AsyncIterator[Bot]:
         gateway = Gateway(settings, database, clock, http)
         await gateway.resume()
         acceptor = Acceptor(database, clock)
-        loop = JobLoop(database, clock, runners(settings, database, clock, gateway, ROUTER), acceptor.calm)
+        loop = JobLoop(database, clock, runners(settings, database, clock, gateway, ROUTER))
         await database.write(lambda session: store_default(session, settings.home, clock.now()))
         yield Bot(settings, clock, database, http, gateway, loop, acceptor)
 
@@ -120,11 +120,19 @@ async def only_loop(database: Database) -> AsyncIterator[None]:
             lock_file(file)
             yield
         return
-    async with database.engine.connect() as connection:
-        await connection.execution_options(isolation_level="AUTOCOMMIT")
-        if not (await connection.execute(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": LOCK})).scalar():
+    connection = await asyncio.to_thread(database.engine.connect)
+    try:
+        if not await asyncio.to_thread(advisory_lock, connection):
             raise AlreadyRunning("another process works off the jobs of this database; stop it first")
         yield
+    finally:
+        await asyncio.to_thread(connection.close)
+
+
+def advisory_lock(connection: Connection) -> bool:
+    """PostgreSQL's lock on the job loop, held as long as the connection is open."""
+    unfenced = connection.execution_options(isolation_level="AUTOCOMMIT")
+    return bool(unfenced.execute(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": LOCK}).scalar())
 
 
 def lock_file(file: IO[str]) -> None:
@@ -168,7 +176,6 @@ async def token_good(bot: Bot) -> bool:
 @routes.get("/metrics")
 async def metrics(request: web.Request) -> web.Response:
     """Numbers for Prometheus."""
-    async with request.app[BOT].database.read() as session:
-        for state, number in (await counts(session)).items():
-            JOBS_WAITING.labels(state).set(number)
+    for state, number in (await request.app[BOT].database.read(counts)).items():
+        JOBS_WAITING.labels(state).set(number)
     return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})

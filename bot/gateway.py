@@ -13,8 +13,7 @@ import aiohttp
 import structlog
 from pydantic import BaseModel, ValidationError
 from sqlalchemy import Column, delete, insert
-from sqlmodel import Field, Index, SQLModel, col, select
-from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel import Field, Index, Session, SQLModel, col, select
 
 from bot.clock import Clock
 from bot.database import BigId, Database, UtcTime
@@ -189,9 +188,8 @@ class Gateway(Client):
     async def resume(self) -> None:
         """Take up the counts of messages sent before a restart."""
         now = self.clock.now()
-        async with self.database.read() as session:
-            sent = select(Call.userid, Call.at).where(Call.path == MESSAGES, Call.at > now - timedelta(seconds=DAY))
-            rows = (await session.exec(sent.order_by(col(Call.at)))).all()
+        sent = select(Call.userid, Call.at).where(Call.path == MESSAGES, Call.at > now - timedelta(seconds=DAY))
+        rows = await self.database.read(lambda session: session.exec(sent.order_by(col(Call.at))).all())
         self.limits.remember((userid, (now - at).total_seconds()) for userid, at in rows)
 
     async def keep_records(self) -> None:
@@ -209,14 +207,14 @@ class Gateway(Client):
             return
         records, self.records = self.records, []
 
-        async def keep(session: AsyncSession) -> None:
-            await (await session.connection()).execute(insert(Call), records)
+        def keep(session: Session) -> None:
+            session.connection().execute(insert(Call), records)
 
         await self.database.write(keep)
 
-    async def forget(self, session: AsyncSession) -> None:
+    def forget(self, session: Session) -> None:
         """Remove records older than a month."""
-        await session.exec(delete(Call).where(col(Call.at) < self.clock.now() - KEEP_CALLS))
+        session.exec(delete(Call).where(col(Call.at) < self.clock.now() - KEEP_CALLS))
 
 
 def addressee(given: dict[str, Any]) -> str | None:

@@ -5,13 +5,13 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
 import structlog
 from sqlalchemy.exc import DBAPIError
-from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel import Session
 
 from bot.clock import Clock
 from bot.database import Database
@@ -65,14 +65,10 @@ def pause(error: Exception, attempts: int) -> float | None:
 class JobLoop:
     """Claims due jobs and carries them out, `SLOTS` at a time, until cancelled."""
 
-    def __init__(
-        self, database: Database, clock: Clock, runners: Mapping[str, Runner], calm: Callable[[], Awaitable[bool]]
-    ) -> None:
-        """`calm()` waits a moment for a burst of callbacks to be stored first; False when it goes on regardless."""
+    def __init__(self, database: Database, clock: Clock, runners: Mapping[str, Runner]) -> None:
         self.database = database
         self.clock = clock
         self.runners = runners
-        self.calm = calm
         self.running: set[asyncio.Task[None]] = set()
         self.idle = asyncio.Event()
         """Set while nothing is due or under way."""
@@ -101,11 +97,10 @@ class JobLoop:
 
     async def fill(self) -> int:
         """Claim what is due into the free slots and start it; answers how many jobs were started."""
-        calm = await self.calm()
         free = SLOTS - len(self.running)
         if free <= 0:
             return 0
-        jobs = await self.database.write(lambda session: self.take(session, free if calm else min(free, 8)))
+        jobs = await self.database.write(lambda session: self.take(session, free))
         for job in jobs:
             task = asyncio.create_task(self.carry_out(job), name=f"job {job.id}")
             self.running.add(task)
@@ -117,20 +112,19 @@ class JobLoop:
         self.running.discard(task)
         self.wake()
 
-    async def take(self, session: AsyncSession, free: int) -> list[Job]:
+    def take(self, session: Session, free: int) -> list[Job]:
         """Claim up to `free` jobs, the first priorities first."""
         jobs: list[Job] = []
         now = self.clock.now()
         for priority in Priority:
             room = free - len(jobs) - RESERVED[priority]
             if room > 0:
-                jobs += await claim(session, now, priority, room)
+                jobs += claim(session, now, priority, room)
         return jobs
 
     async def wait(self) -> None:
         """Sleep until woken, until the next job is due, or for a second."""
-        async with self.database.read() as session:
-            due = await next_due(session)
+        due = await self.database.read(next_due)
         if not self._wake.is_set() and not self.running and (due is None or due > self.clock.now()):
             self.idle.set()
         seconds = LOOK_EVERY if due is None else (due - self.clock.now()).total_seconds()
@@ -186,17 +180,17 @@ class JobLoop:
     async def bury(self, job: Job, reason: str) -> None:
         """Give a job up: it stays visible as dead, and its kind may write down what that means."""
 
-        async def work(session: AsyncSession) -> None:
-            await mark(session, job, state=DEAD, error=reason[:500], finished_at=self.clock.now(), outcome="given up")
+        def work(session: Session) -> None:
+            mark(session, job, state=DEAD, error=reason[:500], finished_at=self.clock.now(), outcome="given up")
             runner = self.runners.get(job.kind)
             if runner and runner.given_up:
-                await runner.given_up(session, job, reason)
+                runner.given_up(session, job, reason)
 
         JOBS.labels(job.kind, "dead").inc()
         log.warning("job dead", reason=reason[:200])
         await self.write(work)
 
-    async def write(self, work: Callable[[AsyncSession], Coroutine[Any, Any, None]]) -> None:
+    async def write(self, work: Callable[[Session], None]) -> None:
         """Write a job's fate; while the database refuses, keep trying: the row says running until then."""
         while True:
             try:
@@ -208,7 +202,7 @@ class JobLoop:
                 await asyncio.sleep(LOOK_EVERY)
 
 
-async def finish(session: AsyncSession, job: Job, done: Done, clock: Clock) -> None:
+def finish(session: Session, job: Job, done: Done, clock: Clock) -> None:
     """Write a job's effects and its end in one transaction; if it was taken from us, neither."""
-    await done.then(session)
-    await mark(session, job, state=DONE, outcome=done.outcome, error=None, finished_at=clock.now())
+    done.then(session)
+    mark(session, job, state=DONE, outcome=done.outcome, error=None, finished_at=clock.now())

@@ -9,10 +9,10 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel import Session
 
 from bot.gateway import Gateway
-from bot.jobs import Done, Job, Priority, Refused, enqueue, insert
+from bot.jobs import Done, Job, NewJob, Priority, Refused, enqueue, insert
 from bot.wecom.errors import WeComError
 
 MESSAGE = "message"
@@ -23,18 +23,17 @@ CODE_SPENT = 60140
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
-async def say(session: AsyncSession, userid: str, text: str, *, cause: str, now: datetime, **given: Any) -> None:
+def say(session: Session, userid: str, text: str, *, cause: str, now: datetime, **given: Any) -> None:
     """Send a text to a member; a long one in parts, in order. `cause` makes the job's key; `given`: Job fields."""
     parts = split(text)
     given = {"priority": Priority.QUESTION, "lane": f"to:{userid}", **given}
-    await insert(
+    insert(
         session,
         [
-            Job(
+            NewJob(
                 key=f"{MESSAGE}:{cause}:{number}",
                 kind=MESSAGE,
                 payload={"touser": userid, "msgtype": "text", "text": {"content": part}},
-                run_at=now,
                 created_at=now,
                 **given,
             )
@@ -43,30 +42,21 @@ async def say(session: AsyncSession, userid: str, text: str, *, cause: str, now:
     )
 
 
-async def send_card(
-    session: AsyncSession, userid: str, card: dict[str, Any], *, cause: str, now: datetime, **given: Any
-) -> None:
+def send_card(session: Session, userid: str, card: dict[str, Any], *, cause: str, now: datetime, **given: Any) -> None:
     """Send a template card to a member; its task id is given when it is sent (`task_id`)."""
     payload = {"touser": userid, "msgtype": "template_card", "template_card": card}
     given = {"priority": Priority.QUESTION, "lane": f"to:{userid}", **given}
-    job = Job(key=f"{MESSAGE}:{cause}", kind=MESSAGE, payload=payload, run_at=now, created_at=now, **given)
-    await enqueue(session, job)
+    job = NewJob(f"{MESSAGE}:{cause}", MESSAGE, now, payload=payload, **given)
+    enqueue(session, job)
 
 
-async def update_card(
-    session: AsyncSession, userid: str, response_code: str, update: dict[str, Any], *, cause: str, now: datetime
+def update_card(
+    session: Session, userid: str, response_code: str, update: dict[str, Any], *, cause: str, now: datetime
 ) -> None:
     """Replace a card a member pressed; the response code is good once."""
     payload = {"userid": userid, "response_code": response_code, "update": update}
-    job = Job(
-        key=f"{CARD_UPDATE}:{cause}",
-        kind=CARD_UPDATE,
-        lane=f"card:{userid}",
-        payload=payload,
-        run_at=now,
-        created_at=now,
-    )
-    await enqueue(session, job)
+    job = NewJob(f"{CARD_UPDATE}:{cause}", CARD_UPDATE, now, f"card:{userid}", payload)
+    enqueue(session, job)
 
 
 def deliver_message(gateway: Gateway, zone: ZoneInfo) -> Callable[[Job], Awaitable[Done]]:

@@ -1,11 +1,11 @@
 """Who handles what arrives: handlers register for an event class; the first whose predicate holds wins."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel import Session
 
 from bot.settings import Settings
 from bot.wecom.events import Incoming
@@ -17,7 +17,7 @@ E = TypeVar("E", bound=Incoming)
 class Context:
     """What a handler works with. It runs inside the transaction that ends its event's job: no calls to the outside."""
 
-    session: AsyncSession
+    session: Session
     settings: Settings
     now: datetime
     event_id: int
@@ -26,7 +26,7 @@ class Context:
     """When we stored the event: our own deadlines count from here, whatever the platform's clock says."""
 
 
-Handler = Callable[[E, Context], Awaitable[None]]
+Handler = Callable[[E, Context], None]
 
 
 def always(_: Any) -> bool:
@@ -62,10 +62,10 @@ class Router:
         """Append another router's handlers behind ours."""
         self.routes.extend(other.routes)
 
-    async def dispatch(self, event: Incoming, ctx: Context) -> bool:
+    def dispatch(self, event: Incoming, ctx: Context) -> bool:
         """Run the first handler that takes the event; False when there is none."""
         for route in self.routes:
             if isinstance(event, route.event) and route.when(event):
-                await route.handler(event, ctx)
+                route.handler(event, ctx)
                 return True
         return False

@@ -1,7 +1,7 @@
 """The database's schema: Alembic migrations, run on whichever connection they are given."""
 
+import asyncio
 from pathlib import Path
-from typing import Any
 
 from alembic import command
 from alembic.config import Config
@@ -30,8 +30,13 @@ def head() -> str | None:
 
 async def current(database: Database) -> str | None:
     """The revision a database is at; None when it is empty."""
-    async with database.engine.connect() as connection:
-        return await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_revision())
+    return await asyncio.to_thread(revision, database)
+
+
+def revision(database: Database) -> str | None:
+    """The revision, asked in the thread at hand."""
+    with database.engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
 
 
 async def migrate(database: Database) -> bool:
@@ -39,9 +44,11 @@ async def migrate(database: Database) -> bool:
     if await current(database) == head():
         return False
 
-    def upgrade(connection: Connection) -> Any:
-        command.upgrade(config(connection), "head")
-
-    async with database.engine.execution_options(writes=True).begin() as connection:
-        await connection.run_sync(upgrade)
+    await asyncio.to_thread(upgrade, database)
     return True
+
+
+def upgrade(database: Database) -> None:
+    """Run what is missing, in one transaction."""
+    with database.engine.execution_options(writes=True).begin() as connection:
+        command.upgrade(config(connection), "head")

@@ -5,8 +5,7 @@ import hashlib
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
-from sqlmodel import Field, SQLModel
-from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel import Field, Session, SQLModel
 
 from bot.clock import Clock
 from bot.database import Database, UtcTime
@@ -72,8 +71,7 @@ class TokenStore:
         return token is not None and token.ends_at - REFRESH_BEFORE > self.clock.now()
 
     async def _stored(self) -> Token | None:
-        async with self.database.read() as session:
-            return await session.get(Token, self.id)
+        return await self.database.read(lambda session: session.get(Token, self.id))
 
     async def _fetched(self) -> Token:
         if (seconds := self.refused_for) > 0:
@@ -91,8 +89,8 @@ class TokenStore:
         ends_at = self.clock.now() + max(lives, REFRESH_BEFORE + timedelta(seconds=5))
         token = Token(id=self.id, value=str(answer["access_token"]), ends_at=ends_at)
 
-        async def keep(session: AsyncSession) -> None:
-            await session.merge(token)
+        def keep(session: Session) -> None:
+            session.merge(token)
 
         await self.database.write(keep)
         return token

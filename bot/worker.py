@@ -7,13 +7,13 @@ from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import structlog
-from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel import Session
 
 from bot.callback import EVENT
 from bot.clock import Clock
 from bot.database import Database
 from bot.gateway import Gateway
-from bot.jobs import Done, Job, Priority, Runner, enqueue, forget_payloads
+from bot.jobs import Done, Job, NewJob, Priority, Runner, enqueue, forget_payloads
 from bot.observability import log
 from bot.outbox import CARD_UPDATE, MESSAGE, deliver_card_update, deliver_message
 from bot.router import Context, Router
@@ -63,9 +63,9 @@ def handle(router: Router, settings: Settings, clock: Clock) -> Callable[[Job], 
     async def run(job: Job) -> Done:
         event, kind = read(job.payload), kind_of(job.payload)
 
-        async def then(session: AsyncSession) -> None:
+        def then(session: Session) -> None:
             ctx = Context(session, settings, clock.now(), job.id or 0, job.created_at)
-            if not await router.dispatch(event, ctx):
+            if not router.dispatch(event, ctx):
                 known = TYPES.get(kind)
                 remedy = f"add one with @router.on({known.__name__})" if known else "it is stored only"
                 log.info("no handler", kind=kind, remedy=remedy)
@@ -79,9 +79,9 @@ def clean_up(gateway: Gateway, clock: Clock) -> Callable[[Job], Awaitable[Done]]
     """The runner that empties old payloads and drops old records of calls."""
 
     async def run(_: Job) -> Done:
-        async def then(session: AsyncSession) -> None:
-            await forget_payloads(session, clock.now())
-            await gateway.forget(session)
+        def then(session: Session) -> None:
+            forget_payloads(session, clock.now())
+            gateway.forget(session)
 
         return Done(then=then)
 
@@ -99,13 +99,13 @@ async def tick(database: Database, clock: Clock, zone: ZoneInfo) -> None:
     """Write a row for everything that is due; a tick already written is left alone, a missed one is made up for."""
     now = clock.now()
 
-    async def work(session: AsyncSession) -> None:
+    def work(session: Session) -> None:
         for cron in CRONS:
             due = last_tick(cron, now, zone)
             key = f"cron:{cron.kind}:{due:%Y-%m-%d}"
-            await enqueue(
+            enqueue(
                 session,
-                Job(key=key, kind=cron.kind, lane=cron.kind, priority=Priority.SYNC, run_at=now, created_at=now),
+                NewJob(key=key, kind=cron.kind, lane=cron.kind, priority=Priority.SYNC, created_at=now),
             )
 
     await database.write(work)

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlmodel import col, select
-from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel import Session, col, select
 
 from contacts.models import Customer, FollowUser, Identity
 
@@ -25,24 +24,24 @@ class Followed:
     """The add only confirmed a half one, or repeated a known tie."""
 
 
-async def customer_of(session: AsyncSession, external_userid: str) -> Customer | None:
+def customer_of(session: Session, external_userid: str) -> Customer | None:
     """The customer with this external_userid."""
     known = select(Customer).join(Identity).where(Identity.kind == EXTERNAL, Identity.value == external_userid)
-    return (await session.exec(known)).first()
+    return (session.exec(known)).first()
 
 
-async def follow_users_of(session: AsyncSession, customer_id: int) -> list[FollowUser]:
+def follow_users_of(session: Session, customer_id: int) -> list[FollowUser]:
     """Every tie of a customer, lost ones included, oldest first."""
     ties = select(FollowUser).where(FollowUser.customer_id == customer_id).order_by(col(FollowUser.added_at))
-    return list((await session.exec(ties)).all())
+    return list((session.exec(ties)).all())
 
 
-async def follow(
-    session: AsyncSession, userid: str, external_userid: str, *, at: datetime, state: str = "", half: bool = False
+def follow(
+    session: Session, userid: str, external_userid: str, *, at: datetime, state: str = "", half: bool = False
 ) -> Followed:
     """A customer and a member became contacts. The full add after a half one confirms the same tie."""
-    customer = await customer_of(session, external_userid) or await new_customer(session, external_userid, at)
-    ties = await follow_users_of(session, customer.id or 0)
+    customer = customer_of(session, external_userid) or new_customer(session, external_userid, at)
+    ties = follow_users_of(session, customer.id or 0)
     mine = next((tie for tie in ties if tie.userid == userid), None)
     kind, confirmed = kind_before(ties, mine), mine is not None and mine.lost_at is None
     if mine is None:
@@ -55,7 +54,7 @@ async def follow(
     customer.main_userid = customer.main_userid or userid
     customer.first_added_at = min(customer.first_added_at or at, at)
     session.add_all([customer, mine])
-    await session.flush()
+    session.flush()
     return Followed(customer, mine, kind, confirmed)
 
 
@@ -66,21 +65,21 @@ def kind_before(ties: list[FollowUser], mine: FollowUser | None) -> str:
     return RETURNED if any(tie.lost_at for tie in ties) else NEW
 
 
-async def new_customer(session: AsyncSession, external_userid: str, at: datetime) -> Customer:
+def new_customer(session: Session, external_userid: str, at: datetime) -> Customer:
     """A customer known by this external_userid only."""
     customer = Customer(first_added_at=at)
     session.add(customer)
-    await session.flush()
+    session.flush()
     session.add(Identity(customer_id=customer.id or 0, kind=EXTERNAL, value=external_userid))
     return customer
 
 
-async def lose(session: AsyncSession, userid: str, external_userid: str, *, by: str, at: datetime) -> FollowUser | None:
+def lose(session: Session, userid: str, external_userid: str, *, by: str, at: datetime) -> FollowUser | None:
     """A tie ended. An event older than the last add changes nothing: deliveries may be out of order."""
-    customer = await customer_of(session, external_userid)
+    customer = customer_of(session, external_userid)
     if customer is None:
         return None
-    ties = await follow_users_of(session, customer.id or 0)
+    ties = follow_users_of(session, customer.id or 0)
     mine = next((tie for tie in ties if tie.userid == userid), None)
     if mine is None or mine.added_at > at:
         return None

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import delete, or_, update
-from sqlmodel import col, select
-from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel import Session, col, select
 
 from bot.clock import Clock
 from bot.gateway import Gateway
@@ -37,20 +36,20 @@ async def pull(gateway: Gateway, progress: Callable[[int, int], None] = lambda _
     return StaffPull(departments, list(members.values()), frozenset(await gateway.follow_users()))
 
 
-async def store(session: AsyncSession, pulled: StaffPull, now: datetime) -> None:
+def store(session: Session, pulled: StaffPull, now: datetime) -> None:
     """Make the record what the platform says; staff no longer seen stay, inactive."""
     paths = tree_paths(pulled.departments)
     for one in pulled.departments:
         department = Department(id=one.id, name=one.name, parent_id=one.parentid, path=paths[one.id], order=one.order)
-        await session.merge(department)
+        session.merge(department)
     seen = [one.id for one in pulled.departments]
-    await session.exec(delete(Department).where(col(Department.id).not_in(seen)))
-    await session.exec(update(Staff).where(col(Staff.active)).values(active=False))
+    session.exec(delete(Department).where(col(Department.id).not_in(seen)))
+    session.exec(update(Staff).where(col(Staff.active)).values(active=False))
     for member in pulled.members:
-        await store_member(session, member, member.userid in pulled.follow_users, now)
+        store_member(session, member, member.userid in pulled.follow_users, now)
 
 
-async def store_member(session: AsyncSession, member: results.Member, customer_contact: bool, now: datetime) -> None:
+def store_member(session: Session, member: results.Member, customer_contact: bool, now: datetime) -> None:
     """Write one member as the platform shows her."""
     staff = Staff(
         userid=member.userid,
@@ -60,9 +59,9 @@ async def store_member(session: AsyncSession, member: results.Member, customer_c
         customer_contact=customer_contact,
         synced_at=now,
     )
-    await session.merge(staff)
-    await session.flush()
-    await session.exec(delete(StaffDepartment).where(col(StaffDepartment.userid) == member.userid))
+    session.merge(staff)
+    session.flush()
+    session.exec(delete(StaffDepartment).where(col(StaffDepartment.userid) == member.userid))
     leads = dict(zip(member.department, member.is_leader_in_dept, strict=False))
     session.add_all(
         StaffDepartment(userid=member.userid, department_id=department, leads=bool(leads.get(department)))
@@ -84,19 +83,19 @@ def tree_paths(departments: Iterable[results.Department]) -> dict[int, str]:
     return {department: path(department) for department in parents}
 
 
-async def subtree(session: AsyncSession, departments: Iterable[int]) -> set[int]:
+def subtree(session: Session, departments: Iterable[int]) -> set[int]:
     """The departments and everything below them."""
-    roots = (await session.exec(select(Department.path).where(col(Department.id).in_(list(departments))))).all()
+    roots = (session.exec(select(Department.path).where(col(Department.id).in_(list(departments))))).all()
     if not roots:
         return set()
     below = select(Department.id).where(or_(*(col(Department.path).startswith(root) for root in roots)))
-    return set((await session.exec(below)).all())
+    return set((session.exec(below)).all())
 
 
-async def departments_of(session: AsyncSession, userid: str) -> set[int]:
+def departments_of(session: Session, userid: str) -> set[int]:
     """Departments a member works in, and all above them: a rule for a department holds for those below it."""
     own = select(Department.path).join(StaffDepartment, col(StaffDepartment.department_id) == col(Department.id))
-    paths = (await session.exec(own.where(StaffDepartment.userid == userid))).all()
+    paths = (session.exec(own.where(StaffDepartment.userid == userid))).all()
     return {int(one) for path in paths for one in path.split("/") if one}
 
 

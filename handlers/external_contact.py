@@ -27,20 +27,20 @@ router = Router()
 
 
 @router.on(ExternalContactHalfAdded)
-async def friend_half_added(event: ExternalContactHalfAdded, ctx: Context) -> None:
+def friend_half_added(event: ExternalContactHalfAdded, ctx: Context) -> None:
     """A customer added a member with 免验证: greet now; the record knows it is half."""
-    await added(event, ctx, half=True)
+    added(event, ctx, half=True)
 
 
 @router.on(ExternalContactAdded)
-async def friend_added(event: ExternalContactAdded, ctx: Context) -> None:
+def friend_added(event: ExternalContactAdded, ctx: Context) -> None:
     """A customer and a member became contacts, or a half add was confirmed."""
-    await added(event, ctx, half=False)
+    added(event, ctx, half=False)
 
 
-async def added(event: Added, ctx: Context, *, half: bool) -> None:
+def added(event: Added, ctx: Context, *, half: bool) -> None:
     """Put the add on record, greet, and tell both members of a shared customer who answers for her."""
-    followed = await follow(
+    followed = follow(
         ctx.session, event.userid, event.external_userid, at=event.created_at, state=event.state, half=half
     )
     add = Add(
@@ -54,18 +54,18 @@ async def added(event: Added, ctx: Context, *, half: bool) -> None:
     )
     zone = ZoneInfo(ctx.settings.timezone)
     with speaking(ctx.settings.language):
-        await welcome(ctx.session, add, followed, zone, ctx.settings.welcome_seconds)
+        welcome(ctx.session, add, followed, zone, ctx.settings.welcome_seconds)
         if followed.kind == OURS and not followed.confirmed:
-            await tell_shared(ctx, followed, zone)
+            tell_shared(ctx, followed, zone)
 
 
-async def tell_shared(ctx: Context, followed: Followed, zone: ZoneInfo) -> None:
+def tell_shared(ctx: Context, followed: Followed, zone: ZoneInfo) -> None:
     """Say to every member who has this customer who is her main contact."""
-    ties = await follow_users_of(ctx.session, followed.customer.id or 0)
+    ties = follow_users_of(ctx.session, followed.customer.id or 0)
     userids = [tie.userid for tie in ties if tie.lost_at is None]
     known = {
         staff.userid: staff.name
-        for staff in (await ctx.session.exec(select(Staff).where(col(Staff.userid).in_(userids)))).all()
+        for staff in (ctx.session.exec(select(Staff).where(col(Staff.userid).in_(userids)))).all()
     }
     main = followed.customer.main_userid or followed.follow_user.userid
     newcomer = followed.follow_user.userid
@@ -76,21 +76,21 @@ async def tell_shared(ctx: Context, followed: Followed, zone: ZoneInfo) -> None:
     for userid in userids:
         cause = f"shared:{ctx.event_id}:{userid}"
         at = polite_time(ctx.now, zone)
-        await say(ctx.session, userid, text, cause=cause, now=at, priority=Priority.PUSH, lane=f"push:{userid}")
+        say(ctx.session, userid, text, cause=cause, now=at, priority=Priority.PUSH, lane=f"push:{userid}")
 
 
 @router.on(AuditApproved)
-async def archive_agreed(event: AuditApproved, ctx: Context) -> None:
+def archive_agreed(event: AuditApproved, ctx: Context) -> None:
     """The customer agreed to the session archive: her consent brings a code of its own if no welcome went out."""
-    customer = await customer_of(ctx.session, event.external_userid)
+    customer = customer_of(ctx.session, event.external_userid)
     if customer is None:
         return
-    ties = await follow_users_of(ctx.session, customer.id or 0)
+    ties = follow_users_of(ctx.session, customer.id or 0)
     mine = next((tie for tie in ties if tie.userid == event.userid), None)
     greeted = select(Welcome).where(
         Welcome.external_userid == event.external_userid, Welcome.userid == event.userid, Welcome.outcome != NOT_SENT
     )
-    if mine is None or (await ctx.session.exec(greeted)).first():
+    if mine is None or (ctx.session.exec(greeted)).first():
         return
     followed = Followed(customer, mine, kind_before(ties, mine), confirmed=False)
     add = Add(
@@ -103,17 +103,17 @@ async def archive_agreed(event: AuditApproved, ctx: Context) -> None:
         ctx.received_at,
     )
     with speaking(ctx.settings.language):
-        await welcome(ctx.session, add, followed, ZoneInfo(ctx.settings.timezone), ctx.settings.welcome_seconds)
+        welcome(ctx.session, add, followed, ZoneInfo(ctx.settings.timezone), ctx.settings.welcome_seconds)
 
 
 @router.on(DeletedByCustomer)
-async def customer_left(event: DeletedByCustomer, ctx: Context) -> None:
+def customer_left(event: DeletedByCustomer, ctx: Context) -> None:
     """The customer deleted the member."""
-    await lose(ctx.session, event.userid, event.external_userid, by=CUSTOMER, at=event.created_at)
+    lose(ctx.session, event.userid, event.external_userid, by=CUSTOMER, at=event.created_at)
 
 
 @router.on(DeletedByStaff)
-async def customer_dropped(event: DeletedByStaff, ctx: Context) -> None:
+def customer_dropped(event: DeletedByStaff, ctx: Context) -> None:
     """The member deleted the customer, or a transfer took her."""
     by = TRANSFER if event.source else STAFF
-    await lose(ctx.session, event.userid, event.external_userid, by=by, at=event.created_at)
+    lose(ctx.session, event.userid, event.external_userid, by=by, at=event.created_at)

@@ -41,61 +41,59 @@ def help_text() -> str:
 
 
 @router.on(TextMessage, when=asks_help)
-async def helped(message: TextMessage, ctx: Context) -> None:
+def helped(message: TextMessage, ctx: Context) -> None:
     """What can be asked."""
     with speaking(language_of(message.content, ctx.settings.language)):
-        await reply(message.userid, help_text(), ctx)
+        reply(message.userid, help_text(), ctx)
 
 
 @router.on(TextMessage, when=asks_ping)
-async def pinged(message: TextMessage, ctx: Context) -> None:
+def pinged(message: TextMessage, ctx: Context) -> None:
     """I am here."""
     with speaking(language_of(message.content, ctx.settings.language)):
-        await reply(message.userid, _("I am here."), ctx)
+        reply(message.userid, _("I am here."), ctx)
 
 
 @router.on(TextMessage)
-async def not_understood(message: TextMessage, ctx: Context) -> None:
+def not_understood(message: TextMessage, ctx: Context) -> None:
     """Say what was read, and what can be asked."""
     with speaking(language_of(message.content, ctx.settings.language)):
         quoted = message.content.strip()[:ECHO_CHARACTERS]
         text = _("I cannot answer “{words}” yet.").format(words=quoted)
-        await reply(message.userid, f"{text}\n{help_text()}", ctx)
+        reply(message.userid, f"{text}\n{help_text()}", ctx)
 
 
 @router.on(Message)
-async def not_text(message: Message, ctx: Context) -> None:
+def not_text(message: Message, ctx: Context) -> None:
     """Pictures, voices, places: say that only text is read."""
     with speaking(ctx.settings.language):
-        await reply(message.userid, f"{_('I can only read text so far.')}\n{help_text()}", ctx)
+        reply(message.userid, f"{_('I can only read text so far.')}\n{help_text()}", ctx)
 
 
 @router.on(MenuClicked, when=lambda click: click.key.casefold() in HELP)
-async def menu_help(click: MenuClicked, ctx: Context) -> None:
+def menu_help(click: MenuClicked, ctx: Context) -> None:
     """The menu's help button."""
     with speaking(ctx.settings.language):
-        await reply(click.userid, help_text(), ctx)
+        reply(click.userid, help_text(), ctx)
 
 
 @router.on(MenuClicked)
-async def menu_unknown(click: MenuClicked, ctx: Context) -> None:
+def menu_unknown(click: MenuClicked, ctx: Context) -> None:
     """A button of a menu somebody else made."""
     with speaking(ctx.settings.language):
-        await reply(click.userid, f"{_('This button leads nowhere yet.')}\n{help_text()}", ctx)
+        reply(click.userid, f"{_('This button leads nowhere yet.')}\n{help_text()}", ctx)
 
 
 @router.on(CardEvent)
-async def card_pressed(event: CardEvent, ctx: Context) -> None:
+def card_pressed(event: CardEvent, ctx: Context) -> None:
     """A press on a card nobody answers for: grey it, so that it is not pressed again."""
     with speaking(ctx.settings.language):
         if event.response_code:
             update = {"button": {"replace_name": _("Noted")}}
-            await update_card(
-                ctx.session, event.userid, event.response_code, update, cause=str(ctx.event_id), now=ctx.now
-            )
-        await reply(event.userid, _("This card is out of date; ask again for a fresh one."), ctx)
+            update_card(ctx.session, event.userid, event.response_code, update, cause=str(ctx.event_id), now=ctx.now)
+        reply(event.userid, _("This card is out of date; ask again for a fresh one."), ctx)
 
 
-async def reply(userid: str, text: str, ctx: Context) -> None:
+def reply(userid: str, text: str, ctx: Context) -> None:
     """Answer the event at hand."""
-    await say(ctx.session, userid, text, cause=str(ctx.event_id), now=ctx.now)
+    say(ctx.session, userid, text, cause=str(ctx.event_id), now=ctx.now)

@@ -6,8 +6,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import update
-from sqlmodel import Field, SQLModel, col, select
-from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel import Field, Session, SQLModel, col, select
 
 from bot.clock import Clock
 from bot.database import Database, UtcTime
@@ -53,8 +52,7 @@ class MediaLibrary:
 
     async def media_id(self, sha256: str) -> str:
         """A media id that is good for some hours; uploads the file if there is none. Raises WeCom's errors."""
-        async with self.database.read() as session:
-            media = await session.get(Media, sha256)
+        media = await self.database.read(lambda session: session.get(Media, sha256))
         if media is None:
             raise MediaRefused(f"no file with the hash {sha256[:12]}…")
         ends_at = media.media_id_ends_at
@@ -68,9 +66,9 @@ class MediaLibrary:
         media_id = await self.gateway.upload(media.kind, media.filename, content)
         ends_at = self.clock.now() + LIFE
 
-        async def remember(session: AsyncSession) -> None:
+        def remember(session: Session) -> None:
             this = update(Media).where(col(Media.sha256) == media.sha256)
-            await session.exec(this.values(media_id=media_id, media_id_ends_at=ends_at))
+            session.exec(this.values(media_id=media_id, media_id_ends_at=ends_at))
 
         await self.database.write(remember)
         return media_id
@@ -78,15 +76,14 @@ class MediaLibrary:
     async def forget(self, hashes: list[str]) -> None:
         """WeCom no longer knows these files' media ids."""
 
-        async def work(session: AsyncSession) -> None:
-            await session.exec(update(Media).where(col(Media.sha256).in_(hashes)).values(media_id=None))
+        def work(session: Session) -> None:
+            session.exec(update(Media).where(col(Media.sha256).in_(hashes)).values(media_id=None))
 
         await self.database.write(work)
 
     async def renew(self) -> int:
         """Upload every file whose media id is missing or about to end; answers how many."""
-        async with self.database.read() as session:
-            rows = (await session.exec(select(Media))).all()
+        rows = await self.database.read(lambda session: session.exec(select(Media)).all())
         limit = self.clock.now() + RENEW_BEFORE
         ending = [one for one in rows if not one.media_id or not one.media_id_ends_at or one.media_id_ends_at <= limit]
         for media in ending:
@@ -94,13 +91,13 @@ class MediaLibrary:
         return len(ending)
 
 
-async def add_file(session: AsyncSession, home: Path, kind: str, path: Path) -> str:
+def add_file(session: Session, home: Path, kind: str, path: Path) -> str:
     """Take a file into the library; answers its hash. Raises `MediaRefused`."""
-    content = await asyncio.to_thread(read_checked, kind, path)
+    content = read_checked(kind, path)
     sha256 = hashlib.sha256(content).hexdigest()
     folder = home / "media"
-    await asyncio.to_thread(keep, folder, sha256, content)
-    if await session.get(Media, sha256) is None:
+    keep(folder, sha256, content)
+    if session.get(Media, sha256) is None:
         session.add(Media(sha256=sha256, kind=kind, filename=path.name, size=len(content)))
     return sha256
 

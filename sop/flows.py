@@ -7,8 +7,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from sqlalchemy import delete
-from sqlmodel import col, select
-from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel import Session, col, select
 
 from scripts_library.media import MediaRefused, add_file
 from scripts_library.rendering import TemplateRefused, check
@@ -82,15 +81,13 @@ def check_flow(flow: FlowText) -> None:
         raise FlowRefused(f"flow {flow.name!r}: text: {error}") from error
 
 
-async def store_flows(
-    session: AsyncSession, flows: list[FlowText], home: Path, folder: Path, now: datetime
-) -> list[WelcomeFlow]:
+def store_flows(session: Session, flows: list[FlowText], home: Path, folder: Path, now: datetime) -> list[WelcomeFlow]:
     """Make these the company's welcome flows, in this order; the ones not named go. Raises `FlowRefused`."""
-    known = {flow.name: flow for flow in (await session.exec(select(WelcomeFlow))).all()}
-    await session.exec(delete(WelcomeFlow).where(col(WelcomeFlow.name).not_in([flow.name for flow in flows])))
+    known = {flow.name: flow for flow in (session.exec(select(WelcomeFlow))).all()}
+    session.exec(delete(WelcomeFlow).where(col(WelcomeFlow.name).not_in([flow.name for flow in flows])))
     stored = []
     for position, flow in enumerate(flows):
-        attachments = [await attachment(session, flow.name, one, home, folder) for one in flow.attachments]
+        attachments = [attachment(session, flow.name, one, home, folder) for one in flow.attachments]
         row = known.get(flow.name) or WelcomeFlow(name=flow.name, position=position, version=0, updated_at=now)
         row.position, row.conditions, row.text = position, flow.when, flow.text
         row.attachments, row.fallbacks = attachments, flow.otherwise
@@ -100,7 +97,7 @@ async def store_flows(
     return stored
 
 
-async def attachment(session: AsyncSession, flow: str, given: dict[str, Any], home: Path, folder: Path) -> Any:
+def attachment(session: Session, flow: str, given: dict[str, Any], home: Path, folder: Path) -> Any:
     """One attachment, `{image: {file: card.png}}` or `{link: {title, url}}`; its file is taken into the library."""
     if len(given) != 1:
         raise FlowRefused(f"flow {flow!r}: an attachment has one kind, such as image or link; found {sorted(given)}")
@@ -111,7 +108,7 @@ async def attachment(session: AsyncSession, flow: str, given: dict[str, Any], ho
             picture = "image" if kind == "miniprogram" else kind
             if picture not in {"image", "video", "file"}:
                 raise FlowRefused(f"flow {flow!r}: a {kind} takes no file")
-            fields["sha256"] = await add_file(session, home, picture, folder / name)
+            fields["sha256"] = add_file(session, home, picture, folder / name)
         return ATTACHMENTS.validate_python({"msgtype": kind, **fields})
     except MediaRefused as error:
         raise FlowRefused(f"flow {flow!r}: {kind}: {error}") from error
@@ -119,9 +116,9 @@ async def attachment(session: AsyncSession, flow: str, given: dict[str, Any], ho
         raise FlowRefused(f"flow {flow!r}: {kind}: {sentence(error.errors()[0])}") from error
 
 
-async def store_default(session: AsyncSession, home: Path, now: datetime) -> bool:
+def store_default(session: Session, home: Path, now: datetime) -> bool:
     """Give a new installation its first flows; False when it has some."""
-    if (await session.exec(select(WelcomeFlow.id).limit(1))).first() is not None:
+    if (session.exec(select(WelcomeFlow.id).limit(1))).first() is not None:
         return False
-    await store_flows(session, read_flows(DEFAULT), home, DEFAULT.parent, now)
+    store_flows(session, read_flows(DEFAULT), home, DEFAULT.parent, now)
     return True

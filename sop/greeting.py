@@ -7,8 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import update
-from sqlmodel import col
-from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel import Session, col
 
 from bot.clock import Clock
 from bot.gateway import LOOK_SECONDS, Gateway
@@ -125,22 +124,22 @@ class Greeter:
             return Done(UNCONFIRMED, then=ledger(job, outcome=UNCONFIRMED, reason=reason))
         return Done(NOT_SENT, then=ledger(job, outcome=NOT_SENT, reason=REFUSED.get(error.errcode, str(error))))
 
-    async def given_up(self, session: AsyncSession, job: Job, reason: str) -> None:
+    def given_up(self, session: Session, job: Job, reason: str) -> None:
         """The job is dead: too late, or an error for good."""
         late = self.clock.now() >= job.created_at + timedelta(seconds=self.seconds)
         if late and job.error:
             reason = f"late: {job.error}"
         if job.unanswered:
             reason = f"{reason}; an attempt without an answer may have been carried out"
-        await ledger(job, outcome=NOT_SENT, reason=reason[:300])(session)
+        ledger(job, outcome=NOT_SENT, reason=reason[:300])(session)
 
 
 def ledger(job: Job, *, outcome: str, reason: str | None, **values: Any) -> Then:
     """The write that closes a welcome's ledger row."""
 
-    async def write(session: AsyncSession) -> None:
+    def write(session: Session) -> None:
         this = update(Welcome).where(col(Welcome.event_id) == job.payload["event_id"])
-        await session.exec(this.values(outcome=outcome, reason=reason, **values))
+        session.exec(this.values(outcome=outcome, reason=reason, **values))
         WELCOMES.labels(outcome).inc()
 
     return write

@@ -8,10 +8,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlmodel import col, select
-from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel import Session, col, select
 
-from bot.jobs import Job, Priority, enqueue
+from bot.jobs import NewJob, Priority, enqueue
 from bot.language import gettext as _
 from bot.observability import WELCOMES
 from contacts.changes import Followed
@@ -49,10 +48,10 @@ class Add:
     received_at: datetime
 
 
-async def welcome(session: AsyncSession, add: Add, followed: Followed, zone: ZoneInfo, seconds: float) -> Welcome:
+def welcome(session: Session, add: Add, followed: Followed, zone: ZoneInfo, seconds: float) -> Welcome:
     """Choose the flow, write the ledger row, and the job that sends it when there is a code."""
-    facts = await facts_of(session, add, followed.kind, zone)
-    flow, passed_over = await choose(session, facts)
+    facts = facts_of(session, add, followed.kind, zone)
+    flow, passed_over = choose(session, facts)
     row = Welcome(
         event_id=add.event_id,
         userid=add.userid,
@@ -70,7 +69,7 @@ async def welcome(session: AsyncSession, add: Add, followed: Followed, zone: Zon
         row.outcome, row.reason = NOT_SENT, reason
         WELCOMES.labels(reason.split(":")[0]).inc()
     elif flow:
-        await enqueue(session, job_for(add, flow, await values_of(session, add, facts), seconds))
+        enqueue(session, job_for(add, flow, values_of(session, add, facts), seconds))
     session.add(row)
     return row
 
@@ -82,7 +81,7 @@ def why_not(add: Add, flow: WelcomeFlow | None) -> str | None:
     return None if flow else "no flow: no welcome flow holds for this add"
 
 
-def job_for(add: Add, flow: WelcomeFlow, values: dict[str, str], seconds: float) -> Job:
+def job_for(add: Add, flow: WelcomeFlow, values: dict[str, str], seconds: float) -> NewJob:
     """The job that sends a flow to the customer: pinned to the flow as it is now, good for the code's life."""
     payload: dict[str, Any] = {
         "event_id": add.event_id,
@@ -92,23 +91,22 @@ def job_for(add: Add, flow: WelcomeFlow, values: dict[str, str], seconds: float)
         "attachments": [one.model_dump(mode="json") for one in flow.attachments],
         "values": {**values, **{name: text for name, text in flow.fallbacks.items() if not values.get(name)}},
     }
-    return Job(
+    return NewJob(
         key=f"{WELCOME}:{add.event_id}",
         kind=WELCOME,
         payload=payload,
         priority=Priority.WELCOME,
-        run_at=add.received_at,
         deadline=add.received_at + timedelta(seconds=seconds),
         created_at=add.received_at,
     )
 
 
-async def facts_of(session: AsyncSession, add: Add, kind: str, zone: ZoneInfo) -> AddFacts:
+def facts_of(session: Session, add: Add, kind: str, zone: ZoneInfo) -> AddFacts:
     """What the conditions look at."""
     local = add.received_at.astimezone(zone)
     return AddFacts(
         userid=add.userid,
-        departments=frozenset(await departments_of(session, add.userid)),
+        departments=frozenset(departments_of(session, add.userid)),
         state=add.state,
         half=add.half,
         kind=kind,
@@ -117,10 +115,10 @@ async def facts_of(session: AsyncSession, add: Add, kind: str, zone: ZoneInfo) -
     )
 
 
-async def choose(session: AsyncSession, facts: AddFacts) -> tuple[WelcomeFlow | None, dict[str, str]]:
+def choose(session: Session, facts: AddFacts) -> tuple[WelcomeFlow | None, dict[str, str]]:
     """The first flow that holds, and the ones before it with the condition that did not."""
     passed_over: dict[str, str] = {}
-    for flow in await active_flows(session):
+    for flow in active_flows(session):
         unmet = flow.conditions.first_unmet(facts)
         if unmet is None:
             return flow, passed_over
@@ -128,16 +126,16 @@ async def choose(session: AsyncSession, facts: AddFacts) -> tuple[WelcomeFlow | 
     return None, passed_over
 
 
-async def active_flows(session: AsyncSession) -> list[WelcomeFlow]:
+def active_flows(session: Session) -> list[WelcomeFlow]:
     """Flows in the order they are tried."""
     flows = select(WelcomeFlow).where(col(WelcomeFlow.active)).order_by(col(WelcomeFlow.position))
-    return list((await session.exec(flows)).all())
+    return list((session.exec(flows)).all())
 
 
-async def values_of(session: AsyncSession, add: Add, facts: AddFacts) -> dict[str, str]:
+def values_of(session: Session, add: Add, facts: AddFacts) -> dict[str, str]:
     """The variables known without asking WeCom; each has a fallback, so none is ever blank by accident."""
-    staff = await session.get(Staff, add.userid)
-    root = (await session.exec(select(Department).order_by(col(Department.path)).limit(1))).first()
+    staff = session.get(Staff, add.userid)
+    root = (session.exec(select(Department).order_by(col(Department.path)).limit(1))).first()
     known = {
         "staff.name": staff.name if staff else "",
         "company.name": root.name if root else "",

@@ -186,8 +186,8 @@ def list_welcome() -> None:
     """Show the welcome flows in the order they are tried."""
 
     async def work(database: Database) -> list[WelcomeFlow]:
-        async with database.read() as session:
-            return list((await session.exec(select(WelcomeFlow).order_by(col(WelcomeFlow.position)))).all())
+        flows = select(WelcomeFlow).order_by(col(WelcomeFlow.position))
+        return await database.read(lambda session: list(session.exec(flows).all()))
 
     table = Table("", "name", "when", "text")
     for flow in asyncio.run(with_database(read_settings(Settings), migrated(work))):
@@ -202,8 +202,8 @@ def dead_jobs() -> None:
     """List the jobs that were given up, with their reasons."""
 
     async def work(database: Database) -> list[Job]:
-        async with database.read() as session:
-            return list((await session.exec(select(Job).where(Job.state == DEAD).order_by(col(Job.id)))).all())
+        dead = select(Job).where(Job.state == DEAD).order_by(col(Job.id))
+        return await database.read(lambda session: list(session.exec(dead).all()))
 
     table = Table("id", "kind", "since", "attempts", "reason")
     for job in asyncio.run(with_database(read_settings(Settings), migrated(work))):

@@ -10,7 +10,7 @@ from sqlmodel import select
 from bot.app import AlreadyRunning, open_bot
 from bot.clock import Clock
 from bot.database import Database
-from bot.jobs import DEAD, DONE, Job, Priority, enqueue
+from bot.jobs import DEAD, DONE, Job, NewJob, Priority, enqueue
 from bot.settings import Settings
 from contacts.staff import SYNC
 
@@ -38,9 +38,9 @@ async def sync(settings: Settings, out: Console) -> str:
         await database.close()
 
 
-def asked(key: str, now: datetime) -> Job:
+def asked(key: str, now: datetime) -> NewJob:
     """The job that pulls."""
-    return Job(key=key, kind=SYNC, lane=SYNC, priority=Priority.SYNC, run_at=now, created_at=now)
+    return NewJob(key=key, kind=SYNC, lane=SYNC, priority=Priority.SYNC, created_at=now)
 
 
 async def work_alone(settings: Settings, clock: Clock) -> None:
@@ -63,8 +63,7 @@ async def followed(database: Database, key: str, out: Console) -> str:
         progress.add_task("staff and departments", total=None)
         async with asyncio.timeout(WAIT_SECONDS):
             while True:
-                async with database.read() as session:
-                    job = (await session.exec(select(Job).where(Job.key == key))).one()
+                job = await database.read(lambda session: session.exec(select(Job).where(Job.key == key)).one())
                 if job.state == DONE:
                     return job.outcome or ""
                 if job.state == DEAD:
