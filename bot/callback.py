@@ -6,14 +6,15 @@ Stored before answered. Callbacks that arrive while a commit is under way are in
 import asyncio
 import time
 from collections.abc import Mapping
+from sqlite3 import DatabaseError
 
 from aiohttp import web
 from sqlalchemy.exc import DBAPIError
 
 from bot.clock import Clock
 from bot.database import Database
-from bot.jobs import NewJob, Priority, insert
-from bot.observability import CALLBACK_SECONDS, CALLBACKS, log
+from bot.jobs import ROWS_AT_ONCE, NewJob, Priority, insertion
+from bot.observability import CALLBACKS, log, note_callback
 from bot.wecom.crypto import MAX_BODY, Crypto, Rejected
 from bot.wecom.events import (
     DOCUMENTED,
@@ -34,7 +35,6 @@ from bot.wecom.events import (
 
 EVENT = "event"
 """The kind of job a callback becomes."""
-MAX_GROUP = 1000
 WINDOW_SECONDS = 0.1
 CROWD = 40
 """Callbacks within a window from which on other writes hold back: 400 a second, twice the busiest campaign."""
@@ -85,7 +85,8 @@ class Acceptor:
     async def store_all(self) -> None:
         """Store whatever waits, group after group, until nothing does."""
         while self.waiting:
-            group, self.waiting = self.waiting[:MAX_GROUP], self.waiting[MAX_GROUP:]
+            await asyncio.sleep(0)  # whoever has arrived meanwhile joins the group
+            group, self.waiting = self.waiting[:ROWS_AT_ONCE], self.waiting[ROWS_AT_ONCE:]
             self.count(len(group))
             await self.store([job for job, _ in group], [stored for _, stored in group])
         self.storing = None
@@ -102,8 +103,8 @@ class Acceptor:
     async def store(self, jobs: list[NewJob], stored: list[asyncio.Future[bool]]) -> None:
         """One commit; each waiter learns its outcome."""
         try:
-            new = await self.database.write(lambda session: insert(session, jobs), urgent=True)
-        except DBAPIError as error:
+            new = await self.database.insert(*insertion(jobs, sqlite=self.database.sqlite))
+        except (DBAPIError, DatabaseError) as error:
             for waiter in stored:
                 if not waiter.done():
                     waiter.set_exception(error)
@@ -139,15 +140,11 @@ async def receive(request: web.Request) -> web.Response:
         new = await request.app[ACCEPTOR].accept(fields)
     except Rejected as rejected:
         return refuse(request, rejected)
-    except DBAPIError as error:
+    except (DBAPIError, DatabaseError) as error:
         CALLBACKS.labels("any", "failed").inc()
-        log.error("callback not stored", error=type(error.orig).__name__)
+        log.error("callback not stored", error=type(error).__name__)
         return web.Response(status=503)  # WeCom repeats the delivery
-    seconds = time.perf_counter() - began
-    outcome = "stored" if new else "duplicate"
-    CALLBACKS.labels(kind if kind in TYPES or kind in DOCUMENTED else "unknown", outcome).inc()
-    CALLBACK_SECONDS.observe(seconds)
-    log.info("callback", kind=kind[:80], outcome=outcome, ms=round(seconds * 1000, 1))
+    note_callback(kind if kind in TYPES or kind in DOCUMENTED else "unknown", new, time.perf_counter() - began)
     return web.Response()
 
 

@@ -13,7 +13,20 @@ from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from typing import Any
 
-from sqlalchemy import JSON, Column, Index, String, and_, cast, exists, func, text, update
+from sqlalchemy import (
+    JSON,
+    Column,
+    Index,
+    String,
+    and_,
+    cast,
+    exists,
+    func,
+    literal,
+    text,
+    union_all,
+    update,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import aliased
 from sqlmodel import Field, Session, SQLModel, col, select
@@ -126,42 +139,53 @@ class NewJob:
 
 INSERT = (
     "INSERT INTO job (key, kind, lane, payload, priority, run_at, deadline, created_at, attempts, unanswered, state) "
-    "VALUES ({}, 0, {}, 'ready') ON CONFLICT (key) DO NOTHING"
+    "VALUES {} ON CONFLICT (key) DO NOTHING"
 )
-SQLITE_INSERT = INSERT.format("?,?,?,?,?,?,?,?", "0")
-POSTGRESQL_INSERT = INSERT.format("%s,%s,%s,%s::jsonb,%s,%s,%s,%s", "false")
+SQLITE_ROW = "(?,?,?,?,?,?,?,?,0,0,'ready')"
+POSTGRESQL_ROW = "(%s,%s,%s,%s::jsonb,%s,%s,%s,%s,0,false,'ready')"
+ROWS_AT_ONCE = 200
+to_json = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def insert(session: Session, jobs: Sequence[NewJob]) -> int:
-    """Write jobs whose keys are new, in one statement; answers how many were.
-
-    Handed to the driver as it is: through the ORM a row costs eight times as much, and every callback is one.
-    """
-    if not jobs:
-        return 0
+    """Write jobs whose keys are new, in the session's transaction; answers how many were."""
     connection = session.connection()
-    sqlite = connection.dialect.name == "sqlite"
-    time = stored_time if sqlite else datetime.isoformat
-    rows = [
-        (
-            job.key,
-            job.kind,
-            job.lane,
-            json.dumps(job.payload, ensure_ascii=False),
-            int(job.priority),
-            time(job.run_at or job.created_at),
-            time(job.deadline) if job.deadline else None,
-            time(job.created_at),
-        )
-        for job in jobs
-    ]
     session.info[WAKE] = True
-    return connection.exec_driver_sql(SQLITE_INSERT if sqlite else POSTGRESQL_INSERT, rows).rowcount
+    parts = (jobs[start : start + ROWS_AT_ONCE] for start in range(0, len(jobs), ROWS_AT_ONCE))
+    return sum(
+        connection.exec_driver_sql(*insertion(part, sqlite=connection.dialect.name == "sqlite")).rowcount
+        for part in parts
+    )
+
+
+def insertion(jobs: Sequence[NewJob], *, sqlite: bool) -> tuple[str, tuple[Any, ...]]:
+    """The statement that writes up to `ROWS_AT_ONCE` jobs, and its values, as the driver takes them.
+
+    One statement for many rows: through the ORM a row costs eight times as much, and row by row each would wait for the
+    interpreter's lock; every callback is a row.
+    """
+    statement = INSERT.format(",".join([SQLITE_ROW if sqlite else POSTGRESQL_ROW] * len(jobs)))
+    time = stored_time if sqlite else datetime.isoformat
+    return statement, tuple(value for job in jobs for value in values_of(job, time))
+
+
+def values_of(job: NewJob, time: Callable[[datetime], str]) -> tuple[Any, ...]:
+    """A job as the values of its row."""
+    return (
+        job.key,
+        job.kind,
+        job.lane,
+        to_json(job.payload),
+        int(job.priority),
+        time(job.run_at or job.created_at),
+        time(job.deadline) if job.deadline else None,
+        time(job.created_at),
+    )
 
 
 def stored_time(at: datetime) -> str:
     """A time as `UtcTime` keeps it on SQLite."""
-    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 def enqueue(session: Session, job: NewJob) -> bool:
@@ -235,10 +259,14 @@ def counts(session: Session) -> dict[str, int]:
     return found
 
 
-def next_due(session: Session) -> datetime | None:
-    """When the earliest ready job is due; None when there is none."""
-    earliest = [
-        (session.exec(select(func.min(Job.run_at)).where(Job.state == READY, Job.priority == priority))).one()
+NEXT_DUE = union_all(
+    *(
+        select(literal(int(priority)), func.min(Job.run_at)).where(Job.state == READY, Job.priority == int(priority))
         for priority in Priority
-    ]
-    return min((at for at in earliest if at), default=None)
+    )
+)
+
+
+def next_due(session: Session) -> dict[Priority, datetime]:
+    """When the earliest ready job of each priority is due; priorities without one are left out."""
+    return {Priority(priority): at for priority, at in session.connection().execute(NEXT_DUE) if at}

@@ -6,7 +6,7 @@
 import asyncio
 import random
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -72,6 +72,7 @@ class JobLoop:
         self.running: set[asyncio.Task[None]] = set()
         self.idle = asyncio.Event()
         """Set while nothing is due or under way."""
+        self.next_due: datetime | None = None
         self._wake = asyncio.Event()
         database.on_work = self.wake
 
@@ -95,41 +96,40 @@ class JobLoop:
                 task.cancel()
             await asyncio.gather(*self.running, return_exceptions=True)
 
-    async def fill(self) -> int:
-        """Claim what is due into the free slots and start it; answers how many jobs were started."""
+    async def fill(self) -> bool:
+        """Claim what is due into the free slots and start it; False when there was nothing to start."""
         free = SLOTS - len(self.running)
-        if free <= 0:
-            return 0
-        jobs = await self.database.write(lambda session: self.take(session, free))
+        jobs, self.next_due = await self.database.write(lambda session: self.take(session, free))
         for job in jobs:
             task = asyncio.create_task(self.carry_out(job), name=f"job {job.id}")
             self.running.add(task)
             task.add_done_callback(self.ended)
-        return len(jobs)
+        return bool(jobs)
 
     def ended(self, task: asyncio.Task[None]) -> None:
         """A slot is free, and the lane of its job too."""
         self.running.discard(task)
         self.wake()
 
-    def take(self, session: Session, free: int) -> list[Job]:
-        """Claim up to `free` jobs, the first priorities first."""
+    def take(self, session: Session, free: int) -> tuple[list[Job], datetime | None]:
+        """Claim up to `free` due jobs, the first priorities first; and when the earliest of all is due."""
         jobs: list[Job] = []
-        now = self.clock.now()
-        for priority in Priority:
+        now, due = self.clock.now(), next_due(session)
+        for priority in sorted(due):
             room = free - len(jobs) - RESERVED[priority]
-            if room > 0:
+            if room > 0 and due[priority] <= now:
                 jobs += claim(session, now, priority, room)
-        return jobs
+        return jobs, min(due.values(), default=None)
 
     async def wait(self) -> None:
         """Sleep until woken, until the next job is due, or for a second."""
-        due = await self.database.read(next_due)
-        if not self._wake.is_set() and not self.running and (due is None or due > self.clock.now()):
+        seconds = LOOK_EVERY
+        if self.next_due:
+            # A due row we could not take waits for its lane or for a slot; both wake us.
+            left = (self.next_due - self.clock.now()).total_seconds()
+            seconds = min(left, LOOK_EVERY) if left > 0 else LOOK_EVERY
+        if not self._wake.is_set() and not self.running and (self.next_due is None or self.next_due > self.clock.now()):
             self.idle.set()
-        seconds = LOOK_EVERY if due is None else (due - self.clock.now()).total_seconds()
-        # A due row we could not take waits for its lane or for a slot; both wake us.
-        seconds = LOOK_EVERY if seconds <= 0 else min(seconds, LOOK_EVERY)
         try:
             await asyncio.wait_for(self._wake.wait(), seconds)
         except TimeoutError:

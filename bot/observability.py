@@ -3,9 +3,14 @@
 Lines carry ids and milliseconds, never message content, names or secrets.
 """
 
+import atexit
+import json
 import logging
 import sys
-from typing import TextIO
+import time
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, TextIO, cast
 
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
@@ -29,19 +34,82 @@ WELCOME_SECONDS = Histogram(
     buckets=(0.1, 0.25, 0.5, 1, 2, 5, 10, 20),
 )
 
+POUR_SECONDS = 0.2
 log = structlog.get_logger("frontline")
+
+
+def note_callback(kind: str, new: bool, seconds: float) -> None:
+    """Count one stored callback and write its line.
+
+    The line is made by hand: there can be thousands a second, and structlog's way takes as long as decrypting one does.
+    """
+    outcome = "stored" if new else "duplicate"
+    callbacks(kind, outcome).inc()
+    CALLBACK_SECONDS.observe(seconds)
+    stamp = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    LINES.write(
+        f'{{"event": "callback", "kind": "{kind}", "outcome": "{outcome}", "ms": {seconds * 1000:.1f}, '
+        f'"level": "info", "timestamp": "{stamp}"}}\n'
+    )
+    LINES.flush()
+
+
+@cache
+def callbacks(kind: str, outcome: str) -> Counter:
+    """The counter of one kind; its names come from a closed list."""
+    return CALLBACKS.labels(kind, outcome)
+
+
+ENCODER = json.JSONEncoder(ensure_ascii=False, default=repr)
+
+
+def to_json(line: Any, **_: Any) -> str:
+    """One line; an encoder made once is twice as fast as `json.dumps` with options."""
+    return ENCODER.encode(line)
+
+
+class Lines:
+    """A stream that keeps lines for a fifth of a second: a system call for each would cost more than the line."""
+
+    def __init__(self) -> None:
+        self.stream: TextIO = sys.stderr
+        self.kept: list[str] = []
+        self.poured_at = 0.0
+        atexit.register(self.pour)
+
+    def write(self, text: str) -> int:
+        """Keep a piece of text."""
+        self.kept.append(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Called after every line; writes them out when it is time."""
+        if time.monotonic() - self.poured_at > POUR_SECONDS:
+            self.pour()
+
+    def pour(self) -> None:
+        """Write out what is kept."""
+        self.poured_at = time.monotonic()
+        kept, self.kept = self.kept, []
+        if kept:
+            self.stream.write("".join(kept))
+            self.stream.flush()
+
+
+LINES = Lines()
 
 
 def configure_logs(stream: TextIO | None = None) -> None:
     """Write JSON lines to `stream` (standard error unless given); warnings of libraries go there too."""
-    out = stream or sys.stderr
+    LINES.stream = stream or sys.stderr
+    out = cast("TextIO", LINES)
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
     ]
-    line: structlog.typing.Processor = structlog.processors.JSONRenderer(ensure_ascii=False)
+    line: structlog.typing.Processor = structlog.processors.JSONRenderer(to_json)
     structlog.configure(
         processors=[*shared, line],
         logger_factory=structlog.WriteLoggerFactory(file=out),

