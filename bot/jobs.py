@@ -18,7 +18,9 @@ from sqlalchemy import (
     Column,
     Index,
     String,
+    Table,
     and_,
+    bindparam,
     cast,
     exists,
     func,
@@ -29,6 +31,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import aliased
+from sqlalchemy.sql.dml import ReturningUpdate
 from sqlmodel import Field, Session, SQLModel, col, select
 
 from bot.database import WAKE, BigId, UtcTime
@@ -81,6 +84,9 @@ class Job(SQLModel, table=True):
         Index("ix_job_dead", "id", sqlite_where=text("state = 'dead'"), postgresql_where=text("state = 'dead'")),
         Index("ix_job_finished", "finished_at"),
     )  # fmt: skip
+
+
+JOBS: Table = Job.__table__  # type: ignore[attr-defined]
 
 
 class Later(Exception):
@@ -193,35 +199,56 @@ def enqueue(session: Session, job: NewJob) -> bool:
     return insert(session, [job]) == 1
 
 
-def claim(session: Session, now: datetime, priority: Priority, limit: int) -> list[Job]:
-    """Take up to `limit` due jobs of one priority: first in time, and none whose lane has an older one unfinished."""
+def claim_statement() -> ReturningUpdate[Any]:
+    """Take up to :most due jobs of one priority: first in time, and none whose lane has an older one unfinished."""
     older = aliased(Job)
     blocked = exists().where(
         col(older.lane) == col(Job.lane), col(older.id) < col(Job.id), col(older.state).in_((READY, RUNNING))
     )
     due = (
         select(Job.id)
-        .where(Job.state == READY, Job.priority == priority, Job.run_at <= now, ~blocked)
+        .where(Job.state == READY, Job.priority == bindparam("level"), Job.run_at <= bindparam("now"), ~blocked)
         .order_by(col(Job.run_at), col(Job.id))
-        .limit(limit)
+        .limit(bindparam("most"))
         .with_for_update(skip_locked=True)
     )
-    taken = (
+    return (
         update(Job)
         .where(col(Job.id).in_(due), col(Job.state) == READY)
         .values(state=RUNNING, attempts=Job.attempts + 1)
         .returning(Job)
         .execution_options(synchronize_session=False)
     )
-    jobs = (session.execute(taken)).scalars().all()
-    return sorted(jobs, key=lambda job: (job.run_at, job.id))
+
+
+# Statements of the hot path are made once: building one costs several times what SQLite needs to run it.
+CLAIM = claim_statement()
+MARK = (
+    update(JOBS)
+    .where(JOBS.c.id == bindparam("held"), JOBS.c.state == RUNNING, JOBS.c.attempts == bindparam("taken"))
+    .values({name: bindparam(name) for name in ("state", "outcome", "error", "run_at", "finished_at", "attempts")})
+    .values(unanswered=bindparam("unanswered"))
+)
+
+
+def claim(session: Session, now: datetime, priority: Priority, limit: int) -> list[Job]:
+    """Take up to `limit` due jobs of one priority, oldest first."""
+    taken = session.execute(CLAIM, {"now": now, "level": int(priority), "most": limit})
+    return sorted(taken.scalars().all(), key=lambda job: (job.run_at, job.id))
 
 
 def mark(session: Session, job: Job, **values: Any) -> None:
     """Move a job we hold to its next state. Raises `Taken` if we no longer hold it."""
-    held = and_(col(Job.id) == job.id, col(Job.state) == RUNNING, col(Job.attempts) == job.attempts)
-    changed = session.execute(update(Job).where(held).values(**values).execution_options(synchronize_session=False))
-    if changed.rowcount != 1:  # type: ignore[attr-defined]
+    row = {
+        "held": job.id,
+        "taken": job.attempts,
+        "outcome": job.outcome,
+        "run_at": job.run_at,
+        "finished_at": job.finished_at,
+        "attempts": job.attempts,
+        "unanswered": job.unanswered,
+    }
+    if session.connection().execute(MARK, row | values).rowcount != 1:
         raise Taken
 
 

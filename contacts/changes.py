@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy import bindparam
 from sqlmodel import Session, col, select
 
 from contacts.models import Customer, FollowUser, Identity
@@ -10,6 +11,10 @@ from contacts.models import Customer, FollowUser, Identity
 EXTERNAL = "external_userid"
 NEW, OURS, RETURNED = "new", "ours", "returned"
 """A customer nobody here knew; one who has another member already; one who comes back to the same member."""
+
+
+CUSTOMER_OF = select(Customer).join(Identity).where(Identity.kind == EXTERNAL, Identity.value == bindparam("known_as"))
+TIES_OF = select(FollowUser).where(FollowUser.customer_id == bindparam("whose")).order_by(col(FollowUser.added_at))
 
 
 @dataclass(frozen=True)
@@ -26,35 +31,35 @@ class Followed:
 
 def customer_of(session: Session, external_userid: str) -> Customer | None:
     """The customer with this external_userid."""
-    known = select(Customer).join(Identity).where(Identity.kind == EXTERNAL, Identity.value == external_userid)
-    return (session.exec(known)).first()
+    return session.execute(CUSTOMER_OF, {"known_as": external_userid}).scalars().first()
 
 
 def follow_users_of(session: Session, customer_id: int) -> list[FollowUser]:
     """Every tie of a customer, lost ones included, oldest first."""
-    ties = select(FollowUser).where(FollowUser.customer_id == customer_id).order_by(col(FollowUser.added_at))
-    return list((session.exec(ties)).all())
+    return list(session.execute(TIES_OF, {"whose": customer_id}).scalars().all())
 
 
 def follow(
     session: Session, userid: str, external_userid: str, *, at: datetime, state: str = "", half: bool = False
 ) -> Followed:
     """A customer and a member became contacts. The full add after a half one confirms the same tie."""
-    customer = customer_of(session, external_userid) or new_customer(session, external_userid, at)
-    ties = follow_users_of(session, customer.id or 0)
+    customer = customer_of(session, external_userid)
+    ties = follow_users_of(session, customer.id or 0) if customer else []
     mine = next((tie for tie in ties if tie.userid == userid), None)
     kind, confirmed = kind_before(ties, mine), mine is not None and mine.lost_at is None
+    if customer is None:
+        customer = new_customer(session, external_userid, userid, at)
+    else:
+        customer.main_userid = customer.main_userid or userid
+        customer.first_added_at = min(customer.first_added_at or at, at)
     if mine is None:
         mine = FollowUser(customer_id=customer.id or 0, userid=userid, state=state, half=half, added_at=at)
+        session.add(mine)
     elif mine.lost_at:
         mine.added_at, mine.state, mine.half, mine.lost_at, mine.lost_by = at, state, half, None, None
     else:
         mine.half = mine.half and half
         mine.state = mine.state or state
-    customer.main_userid = customer.main_userid or userid
-    customer.first_added_at = min(customer.first_added_at or at, at)
-    session.add_all([customer, mine])
-    session.flush()
     return Followed(customer, mine, kind, confirmed)
 
 
@@ -65,9 +70,9 @@ def kind_before(ties: list[FollowUser], mine: FollowUser | None) -> str:
     return RETURNED if any(tie.lost_at for tie in ties) else NEW
 
 
-def new_customer(session: Session, external_userid: str, at: datetime) -> Customer:
-    """A customer known by this external_userid only."""
-    customer = Customer(first_added_at=at)
+def new_customer(session: Session, external_userid: str, userid: str, at: datetime) -> Customer:
+    """A customer known by this external_userid only; whom she added first answers for her."""
+    customer = Customer(main_userid=userid, first_added_at=at)
     session.add(customer)
     session.flush()
     session.add(Identity(customer_id=customer.id or 0, kind=EXTERNAL, value=external_userid))

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, or_, update
+from sqlalchemy import bindparam, delete, or_, update
 from sqlmodel import Session, col, select
 
 from bot.clock import Clock
@@ -92,11 +92,32 @@ def subtree(session: Session, departments: Iterable[int]) -> set[int]:
     return set((session.exec(below)).all())
 
 
-def departments_of(session: Session, userid: str) -> set[int]:
-    """Departments a member works in, and all above them: a rule for a department holds for those below it."""
-    own = select(Department.path).join(StaffDepartment, col(StaffDepartment.department_id) == col(Department.id))
-    paths = (session.exec(own.where(StaffDepartment.userid == userid))).all()
-    return {int(one) for path in paths for one in path.split("/") if one}
+@dataclass(frozen=True)
+class Place:
+    """Where a member stands in the company; names are empty while she is not synced yet."""
+
+    name: str
+    departments: frozenset[int]
+    """Her departments and all above them: what holds for a department holds for those below it."""
+    company: str
+    """The name of the highest department we see."""
+
+
+PLACE_OF = (
+    select(Staff.name, Department.path)
+    .join(StaffDepartment, col(StaffDepartment.userid) == col(Staff.userid), isouter=True)
+    .join(Department, col(Department.id) == col(StaffDepartment.department_id), isouter=True)
+    .where(Staff.userid == bindparam("who"))
+)
+COMPANY = select(Department.name).order_by(col(Department.path)).limit(1)
+
+
+def place_of(session: Session, userid: str) -> Place:
+    """Where a member stands."""
+    connection = session.connection()
+    rows = connection.execute(PLACE_OF, {"who": userid}).all()
+    above = frozenset(int(one) for _, path in rows for one in (path or "").split("/") if one)
+    return Place(rows[0][0] if rows else "", above, connection.execute(COMPANY).scalar() or "")
 
 
 def sync_staff(gateway: Gateway, clock: Clock) -> Callable[[Job], Awaitable[Done]]:

@@ -7,9 +7,10 @@ every other attribute are refused when it is saved, with the line.
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, nodes
+from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 FILTERS = ("default", "truncate", "upper", "lower", "title", "trim", "length", "int", "round")
@@ -50,7 +51,8 @@ def environment() -> ImmutableSandboxedEnvironment:
 ENVIRONMENT = environment()
 
 
-def used_variables(template: str, known: AbstractSet[str]) -> set[str]:
+@lru_cache(maxsize=500)
+def used_variables(template: str, known: frozenset[str]) -> frozenset[str]:
     """The dotted names a template uses. Raises `TemplateRefused` for anything it must not do."""
     if len(template) > MAX_TEMPLATE:
         raise TemplateRefused(f"the template has {len(template)} characters; {MAX_TEMPLATE} are allowed")
@@ -58,7 +60,7 @@ def used_variables(template: str, known: AbstractSet[str]) -> set[str]:
         tree = ENVIRONMENT.parse(template)
     except TemplateSyntaxError as error:
         raise TemplateRefused(f"line {error.lineno}: {error.message}") from error
-    return set(names_in(tree, known))
+    return frozenset(names_in(tree, known))
 
 
 def names_in(node: nodes.Node, known: AbstractSet[str]) -> Iterator[str]:
@@ -89,12 +91,12 @@ def dotted(node: nodes.Node) -> str:
     return ""
 
 
-def check(template: str, variables: Mapping[str, Variable], max_bytes: int) -> set[str]:
+def check(template: str, variables: Mapping[str, Variable], max_bytes: int) -> frozenset[str]:
     """The variables a template uses, if it can be saved: with every value at its longest it stays within `max_bytes`.
 
     Raises `TemplateRefused`.
     """
-    used = used_variables(template, variables.keys())
+    used = used_variables(template, frozenset(variables))
     longest = len(render(template, {name: one.longest for name, one in variables.items()}).encode())
     if longest > max_bytes:
         raise TemplateRefused(
@@ -106,9 +108,15 @@ def check(template: str, variables: Mapping[str, Variable], max_bytes: int) -> s
 def render(template: str, values: Mapping[str, Any]) -> str:
     """The template filled from dotted names. Raises `TemplateRefused` if a value it was checked for is not there."""
     try:
-        return ENVIRONMENT.from_string(template).render(nested(values)).strip()
+        return compiled(template).render(nested(values)).strip()
     except TemplateError as error:
         raise TemplateRefused(str(error)) from error
+
+
+@lru_cache(maxsize=500)
+def compiled(template: str) -> Template:
+    """A template ready to be filled."""
+    return ENVIRONMENT.from_string(template)
 
 
 def nested(values: Mapping[str, Any]) -> dict[str, Any]:

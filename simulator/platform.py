@@ -47,6 +47,9 @@ class Call:
     in_flight: int = 1
     """Calls of this API under way when this one arrived, itself included."""
 
+    arrived: float = 0.0
+    """When the call came in, seconds since 1970 with their fraction."""
+
     @property
     def corp(self) -> Corp:
         """The company the token belongs to."""
@@ -149,6 +152,7 @@ class Platform:
         try:
             content = await read(request)
             call = Call(self, self.corp.app, *content, request.remote or "", request.headers, in_flight)
+            call.arrived = self.corp.clock.now().timestamp()
             fault = self.faults.take(path)
             await fault.delay()
             answer, errcode = await self.outcome(found, request, call, fault)
@@ -201,7 +205,13 @@ class Platform:
     def record(self, found: Api, method: str, call: Call, errcode: int | None, fault: Fault) -> None:
         """Keep a call for `/sim/calls`; `errcode` None: it was not carried out."""
         query = {key: value for key, value in call.query.items() if key not in SECRET_PARAMETERS}
-        record = {"n": self.corp.number(), "at": self.corp.now(), "method": method, "path": found.path}
+        record = {
+            "n": self.corp.number(),
+            "at": self.corp.now(),
+            "arrived": call.arrived,
+            "method": method,
+            "path": found.path,
+        }
         record |= {"query": query, "body": call.body, "errcode": errcode}
         if userid := call.body.get("userid") or call.body.get("touser") or query.get("userid"):
             record["userid"] = userid

@@ -22,6 +22,7 @@ from sop.welcome import CUSTOMER_NAME, TEXT_BYTES, VARIABLES
 BEING_SENT, LATE_OR_WRONG, CHATTING, NO_CONSENT = 41096, 41050, 41051, 41053
 BAD_MEDIA = 40007
 BEING_SENT_SECONDS = 1.0
+KNOWN = frozenset(VARIABLES)
 REFUSED = {
     CHATTING: "41051: the chat has begun already, or another app greeted first",
     LATE_OR_WRONG: "41050: the code was late or wrong",
@@ -74,7 +75,7 @@ class Greeter:
     async def text(self, job: Job) -> str:
         """The text with its values; asks for the customer's name only if it is used, and not for long."""
         template, values = job.payload["text"], dict(job.payload["values"])
-        if CUSTOMER_NAME in used_variables(template, VARIABLES.keys()):
+        if CUSTOMER_NAME in used_variables(template, KNOWN):
             values[CUSTOMER_NAME] = (
                 await self.name_of(job) or values.get(CUSTOMER_NAME) or VARIABLES[CUSTOMER_NAME].fallback
             )

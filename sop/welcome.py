@@ -14,8 +14,7 @@ from bot.jobs import NewJob, Priority, enqueue
 from bot.language import gettext as _
 from bot.observability import WELCOMES
 from contacts.changes import Followed
-from contacts.models import Department, Staff
-from contacts.staff import departments_of
+from contacts.staff import Place, place_of
 from scripts_library.rendering import Variable
 from sop.calendar import is_workday
 from sop.models import NOT_SENT, AddFacts, Welcome, WelcomeFlow
@@ -50,7 +49,8 @@ class Add:
 
 def welcome(session: Session, add: Add, followed: Followed, zone: ZoneInfo, seconds: float) -> Welcome:
     """Choose the flow, write the ledger row, and the job that sends it when there is a code."""
-    facts = facts_of(session, add, followed.kind, zone)
+    place = place_of(session, add.userid)
+    facts = facts_of(add, place, followed.kind, zone)
     flow, passed_over = choose(session, facts)
     row = Welcome(
         event_id=add.event_id,
@@ -69,7 +69,7 @@ def welcome(session: Session, add: Add, followed: Followed, zone: ZoneInfo, seco
         row.outcome, row.reason = NOT_SENT, reason
         WELCOMES.labels(reason.split(":")[0]).inc()
     elif flow:
-        enqueue(session, job_for(add, flow, values_of(session, add, facts), seconds))
+        enqueue(session, job_for(add, flow, values_of(add, place, facts), seconds))
     session.add(row)
     return row
 
@@ -101,12 +101,12 @@ def job_for(add: Add, flow: WelcomeFlow, values: dict[str, str], seconds: float)
     )
 
 
-def facts_of(session: Session, add: Add, kind: str, zone: ZoneInfo) -> AddFacts:
+def facts_of(add: Add, place: Place, kind: str, zone: ZoneInfo) -> AddFacts:
     """What the conditions look at."""
     local = add.received_at.astimezone(zone)
     return AddFacts(
         userid=add.userid,
-        departments=frozenset(departments_of(session, add.userid)),
+        departments=place.departments,
         state=add.state,
         half=add.half,
         kind=kind,
@@ -126,19 +126,32 @@ def choose(session: Session, facts: AddFacts) -> tuple[WelcomeFlow | None, dict[
     return None, passed_over
 
 
+STAMPS = (
+    select(WelcomeFlow.id, WelcomeFlow.version, WelcomeFlow.updated_at)
+    .where(col(WelcomeFlow.active))
+    .order_by(col(WelcomeFlow.position))
+)
+FLOWS = select(WelcomeFlow).where(col(WelcomeFlow.active)).order_by(col(WelcomeFlow.position))
+READ: dict[tuple[Any, ...], list[WelcomeFlow]] = {}
+"""The flows as last read, by their stamps: reading their conditions costs more than all else in an add."""
+
+
 def active_flows(session: Session) -> list[WelcomeFlow]:
     """Flows in the order they are tried."""
-    flows = select(WelcomeFlow).where(col(WelcomeFlow.active)).order_by(col(WelcomeFlow.position))
-    return list((session.exec(flows)).all())
+    stamps = tuple(session.connection().execute(STAMPS).tuples().all())
+    if stamps not in READ:
+        READ.clear()
+        READ[stamps] = list(session.execute(FLOWS).scalars().all())
+        for flow in READ[stamps]:
+            session.expunge(flow)
+    return READ[stamps]
 
 
-def values_of(session: Session, add: Add, facts: AddFacts) -> dict[str, str]:
+def values_of(add: Add, place: Place, facts: AddFacts) -> dict[str, str]:
     """The variables known without asking WeCom; each has a fallback, so none is ever blank by accident."""
-    staff = session.get(Staff, add.userid)
-    root = (session.exec(select(Department).order_by(col(Department.path)).limit(1))).first()
     known = {
-        "staff.name": staff.name if staff else "",
-        "company.name": root.name if root else "",
+        "staff.name": place.name,
+        "company.name": place.company,
         "channel.state": add.state,
         "greeting": greeting(facts.local_time.hour),
     }
