@@ -38,7 +38,7 @@ EVENT = "event"
 WINDOW_SECONDS = 0.1
 CROWD = 40
 """Callbacks within a window from which on other writes hold back: 400 a second, twice the busiest campaign."""
-WAITING = 8
+WAITING = 14
 """Callbacks waiting for one commit from which on they do so too: a flood that is being held up looks like this."""
 
 

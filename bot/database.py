@@ -45,7 +45,7 @@ WAKE = "wake"
 BUSY_MS = 10_000
 READERS = 8
 """Threads that read, and on PostgreSQL write."""
-GROUP_SECONDS = 0.02
+GROUP_SECONDS = 0.01
 """How long one SQLite transaction goes on taking in ordinary writes: bounds how long a callback waits behind them."""
 CROWD_SECONDS = 0.2
 """For so long after a crowd of urgent writes the ordinary ones hold back …"""

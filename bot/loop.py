@@ -34,9 +34,9 @@ from bot.jobs import (
 from bot.observability import JOBS, log
 from bot.wecom.errors import Busy, IpNotTrusted, RateLimited, TooManyAtOnce, WeComError, WeComUnreachable
 
-SLOTS = 120
-"""Jobs under way at once; WeCom's own limits are kept in the gateway."""
-RESERVED = {Priority.WELCOME: 0, Priority.QUESTION: 40, Priority.UPDATE: 60, Priority.PUSH: 70, Priority.SYNC: 90}
+SLOTS = 400
+"""Jobs under way at once: most of them wait for WeCom, whose own limits are kept in the gateway."""
+RESERVED = {Priority.WELCOME: 0, Priority.QUESTION: 100, Priority.UPDATE: 200, Priority.PUSH: 250, Priority.SYNC: 300}
 """Slots a priority leaves free for those before it, so that a slow API cannot hold up a welcome."""
 LOOK_EVERY = 1.0
 """Seconds between looks for rows that another process wrote."""

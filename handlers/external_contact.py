@@ -47,7 +47,7 @@ def added(event: Added, ctx: Context, *, half: bool) -> None:
         ctx.event_id,
         event.userid,
         event.external_userid,
-        followed.follow_user.state,
+        followed.state,
         half,
         event.welcome_code,
         ctx.received_at,
@@ -56,23 +56,20 @@ def added(event: Added, ctx: Context, *, half: bool) -> None:
     with speaking(ctx.settings.language):
         welcome(ctx.session, add, followed, zone, ctx.settings.welcome_seconds)
         if followed.kind == OURS and not followed.confirmed:
-            tell_shared(ctx, followed, zone)
+            tell_shared(ctx, event.userid, followed, zone)
 
 
-def tell_shared(ctx: Context, followed: Followed, zone: ZoneInfo) -> None:
+def tell_shared(ctx: Context, newcomer: str, followed: Followed, zone: ZoneInfo) -> None:
     """Say to every member who has this customer who is her main contact."""
-    ties = follow_users_of(ctx.session, followed.customer.id or 0)
+    ties = follow_users_of(ctx.session, followed.customer_id)
     userids = [tie.userid for tie in ties if tie.lost_at is None]
-    known = {
-        staff.userid: staff.name
-        for staff in (ctx.session.exec(select(Staff).where(col(Staff.userid).in_(userids)))).all()
-    }
-    main = followed.customer.main_userid or followed.follow_user.userid
-    newcomer = followed.follow_user.userid
+    staff = ctx.session.exec(select(Staff).where(col(Staff.userid).in_({*userids, followed.main_userid}))).all()
+    names = {one.userid: one.name for one in staff}
     text = _(
         "A customer you share was just added by {newcomer} too. Main contact: {main}. One of you writes, not both."
     )
-    text = text.format(newcomer=known.get(newcomer, newcomer), main=known.get(main, main))
+    main = names.get(followed.main_userid, followed.main_userid)
+    text = text.format(newcomer=names.get(newcomer, newcomer), main=main)
     for userid in userids:
         cause = f"shared:{ctx.event_id}:{userid}"
         at = polite_time(ctx.now, zone)
@@ -92,7 +89,8 @@ def archive_agreed(event: AuditApproved, ctx: Context) -> None:
     )
     if mine is None or (ctx.session.exec(greeted)).first():
         return
-    followed = Followed(customer, mine, kind_before(ties, mine), confirmed=False)
+    kind = kind_before(ties, event.userid)
+    followed = Followed(customer.id or 0, customer.main_userid or "", mine.state, kind, confirmed=False)
     add = Add(
         ctx.event_id,
         event.userid,

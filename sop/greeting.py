@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import update
-from sqlmodel import Session, col
+from sqlalchemy import bindparam, update
+from sqlmodel import Session
 
 from bot.clock import Clock
 from bot.gateway import LOOK_SECONDS, Gateway
@@ -16,13 +16,18 @@ from bot.observability import WELCOME_SECONDS, WELCOMES, log
 from bot.wecom.errors import WeComError, WeComUnreachable, WelcomeRefused
 from scripts_library.media import MediaLibrary, MediaRefused
 from scripts_library.rendering import render, used_variables
-from sop.models import NOT_SENT, SENT, UNCONFIRMED, Welcome
-from sop.welcome import CUSTOMER_NAME, TEXT_BYTES, VARIABLES
+from sop.models import NOT_SENT, SENT, UNCONFIRMED
+from sop.welcome import CUSTOMER_NAME, LEDGER, TEXT_BYTES, VARIABLES
 
 BEING_SENT, LATE_OR_WRONG, CHATTING, NO_CONSENT = 41096, 41050, 41051, 41053
 BAD_MEDIA = 40007
 BEING_SENT_SECONDS = 1.0
 KNOWN = frozenset(VARIABLES)
+CLOSE = (
+    update(LEDGER)
+    .where(LEDGER.c.event_id == bindparam("which"))
+    .values({name: bindparam(name) for name in ("outcome", "reason", "sent_at", "latency_ms")})
+)
 REFUSED = {
     CHATTING: "41051: the chat has begun already, or another app greeted first",
     LATE_OR_WRONG: "41050: the code was late or wrong",
@@ -139,8 +144,8 @@ def ledger(job: Job, *, outcome: str, reason: str | None, **values: Any) -> Then
     """The write that closes a welcome's ledger row."""
 
     def write(session: Session) -> None:
-        this = update(Welcome).where(col(Welcome.event_id) == job.payload["event_id"])
-        session.exec(this.values(outcome=outcome, reason=reason, **values))
+        row = {"which": job.payload["event_id"], "sent_at": None, "latency_ms": None, **values}
+        session.connection().execute(CLOSE, {**row, "outcome": outcome, "reason": reason})
         WELCOMES.labels(outcome).inc()
 
     return write

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from sqlalchemy import Table, insert
 from sqlmodel import Session, col, select
 
 from bot.jobs import NewJob, Priority, enqueue
@@ -17,8 +18,9 @@ from contacts.changes import Followed
 from contacts.staff import Place, place_of
 from scripts_library.rendering import Variable
 from sop.calendar import is_workday
-from sop.models import NOT_SENT, AddFacts, Welcome, WelcomeFlow
+from sop.models import NOT_SENT, PENDING, AddFacts, Welcome, WelcomeFlow
 
+LEDGER: Table = Welcome.__table__  # type: ignore[attr-defined]
 WELCOME = "welcome"
 """The kind of job that sends one."""
 TEXT_BYTES = 4000
@@ -47,31 +49,32 @@ class Add:
     received_at: datetime
 
 
-def welcome(session: Session, add: Add, followed: Followed, zone: ZoneInfo, seconds: float) -> Welcome:
+def welcome(session: Session, add: Add, followed: Followed, zone: ZoneInfo, seconds: float) -> None:
     """Choose the flow, write the ledger row, and the job that sends it when there is a code."""
     place = place_of(session, add.userid)
     facts = facts_of(add, place, followed.kind, zone)
     flow, passed_over = choose(session, facts)
-    row = Welcome(
-        event_id=add.event_id,
-        userid=add.userid,
-        external_userid=add.external_userid,
-        state=add.state,
-        half=add.half,
-        kind=followed.kind,
-        code_present=bool(add.code),
-        received_at=add.received_at,
-        flow_name=flow.name if flow else None,
-        flow_version=flow.version if flow else None,
-        passed_over=passed_over,
-    )
-    if reason := why_not(add, flow):
-        row.outcome, row.reason = NOT_SENT, reason
-        WELCOMES.labels(reason.split(":")[0]).inc()
+    reason = why_not(add, flow)
+    row = {
+        "event_id": add.event_id,
+        "userid": add.userid,
+        "external_userid": add.external_userid,
+        "state": add.state,
+        "half": add.half,
+        "kind": followed.kind,
+        "code_present": bool(add.code),
+        "received_at": add.received_at,
+        "flow_name": flow.name if flow else None,
+        "flow_version": flow.version if flow else None,
+        "passed_over": passed_over,
+        "outcome": NOT_SENT if reason else PENDING,
+        "reason": reason,
+    }
+    session.connection().execute(insert(LEDGER), row)
+    if reason:
+        WELCOMES.labels(NOT_SENT).inc()
     elif flow:
         enqueue(session, job_for(add, flow, values_of(add, place, facts), seconds))
-    session.add(row)
-    return row
 
 
 def why_not(add: Add, flow: WelcomeFlow | None) -> str | None:
