@@ -24,7 +24,7 @@ from bot.observability import JOBS_WAITING
 from bot.settings import Settings
 from bot.wecom.crypto import MAX_BODY, Crypto
 from bot.wecom.errors import WeComError, WeComUnreachable
-from bot.worker import keep_ticking, runners, supervised
+from bot.worker import keep_ticking, runners, supervised, tick
 from handlers import ROUTER
 from sop.flows import store_default
 
@@ -86,6 +86,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> web.Applicatio
     async def run(app: web.Application) -> AsyncIterator[None]:
         async with open_bot(settings, clock) as bot:
             app[BOT], app[ACCEPTOR] = bot, bot.acceptor
+            await tick(bot.database, clock, ZoneInfo(settings.timezone))
             bot.start()
             yield
             await bot.stop()

@@ -91,7 +91,7 @@ class Lines:
         """Write out what is kept."""
         self.poured_at = time.monotonic()
         kept, self.kept = self.kept, []
-        if kept:
+        if kept and not self.stream.closed:
             self.stream.write("".join(kept))
             self.stream.flush()
 

@@ -141,7 +141,7 @@ READ: dict[tuple[Any, ...], list[WelcomeFlow]] = {}
 
 def active_flows(session: Session) -> list[WelcomeFlow]:
     """Flows in the order they are tried."""
-    stamps = tuple(session.connection().execute(STAMPS).tuples().all())
+    stamps = tuple(tuple(row) for row in session.connection().execute(STAMPS))
     if stamps not in READ:
         READ.clear()
         READ[stamps] = list(session.execute(FLOWS).scalars().all())
