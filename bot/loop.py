@@ -88,6 +88,8 @@ class JobLoop:
             log.info("jobs recovered", jobs=recovered)
         try:
             while True:
+                # A job's end and what it left to do wake us within the same turn of the event loop: look once for both.
+                await asyncio.sleep(0)
                 self._wake.clear()
                 if not await self.fill():
                     await self.wait()
