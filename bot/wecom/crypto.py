@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import re
 import secrets
 import time
 from xml.etree.ElementTree import Element, ParseError, fromstring
@@ -16,6 +17,10 @@ BLOCK = 32
 """Bytes to whose multiple WeCom pads (not AES's 16)."""
 ENCRYPT_OPEN, ENCRYPT_CLOSE = b"<Encrypt>", b"</Encrypt>"
 CDATA_OPEN, CDATA_CLOSE = b"<![CDATA[", b"]]>"
+PROLOG = re.compile(r"\ufeff?(<\?xml\b[^<>]*\?>)?\s*<xml\b")
+"""What an inner document begins with: a declaration at most, so that no DTD can stand before its root."""
+DEPTH = 8
+"""Levels of the deepest document we read; WeCom's own have five."""
 
 
 class Rejected(Exception):
@@ -39,7 +44,7 @@ class Crypto:
 
     def sign(self, timestamp: str, nonce: str, encrypted: str) -> str:
         """The `msg_signature` of a ciphertext, lower-case hex."""
-        return hashlib.sha1("".join(sorted((self._token, timestamp, nonce, encrypted))).encode()).hexdigest()  # noqa: S324
+        return hashlib.sha1(raw("".join(sorted((self._token, timestamp, nonce, encrypted))))).hexdigest()  # noqa: S324
 
     def encrypt(self, text: str) -> str:
         """Base64 ciphertext of `text`, padded to 32 as the platform does."""
@@ -54,7 +59,7 @@ class Crypto:
     def decrypt(self, encrypted: str, signature: str, timestamp: str, nonce: str) -> str:
         """Plaintext of a signed ciphertext; an echostr is opened the same way. Raises `Rejected`."""
         expected = self.sign(timestamp, nonce, encrypted)
-        if not hmac.compare_digest(expected.encode(), signature.encode()):
+        if not hmac.compare_digest(raw(expected), raw(signature)):
             raise Rejected("signature", 403)
         try:
             plain = self._cipher.cipher.decrypt(base64.b64decode(encrypted, validate=True))
@@ -67,6 +72,8 @@ class Crypto:
 
         Every length is checked here: wechatpy checks none, and signed garbage makes it fail in ten different ways.
         """
+        if not plain:
+            raise Rejected("ciphertext")
         padding = plain[-1]
         length = int.from_bytes(plain[16:20], "big")
         end = len(plain) - padding
@@ -82,6 +89,11 @@ class Crypto:
     def open(self, body: bytes, signature: str, timestamp: str, nonce: str) -> dict[str, object]:
         """Fields of the inner document of a callback body. Raises `Rejected`."""
         return parse(self.decrypt(encrypted_part(body), signature, timestamp, nonce))
+
+
+def raw(text: str) -> bytes:
+    """A URL's text as bytes; bytes of the request line that were no UTF-8 are in it as surrogates."""
+    return text.encode("utf-8", "surrogatepass")
 
 
 def encrypted_part(body: bytes) -> str:
@@ -108,8 +120,8 @@ def parse(xml: str) -> dict[str, object]:
     The same shape as wechatpy's parser gives, in a sixth of its time: this stands between WeCom and its 200.
     Raises `Rejected`.
     """
-    if "<!DOCTYPE" in xml or "<!ENTITY" in xml:
-        raise Rejected("doctype")
+    if not PROLOG.match(xml):
+        raise Rejected("doctype" if "<!DOCTYPE" in xml else "xml")
     try:
         root = fromstring(xml)  # noqa: S314 - DTDs and entities were refused above, the size long before
     except (ParseError, ValueError) as error:
@@ -120,13 +132,15 @@ def parse(xml: str) -> dict[str, object]:
     return fields
 
 
-def value_of(element: Element) -> object:
-    """What an element holds; an empty one None."""
+def value_of(element: Element, depth: int = DEPTH) -> object:
+    """What an element holds, without the white space around it; an empty one None. Raises `Rejected`."""
     if not len(element):
-        return element.text
+        return (element.text or "").strip() or None
+    if depth == 0:
+        raise Rejected("xml")
     fields: dict[str, object] = {}
     for child in element:
-        value = value_of(child)
+        value = value_of(child, depth - 1)
         known = fields.get(child.tag)
         if child.tag not in fields:
             fields[child.tag] = value
