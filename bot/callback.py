@@ -35,11 +35,9 @@ from bot.wecom.events import (
 
 EVENT = "event"
 """The kind of job a callback becomes."""
-WINDOW_SECONDS = 0.1
-CROWD = 40
+WINDOW_SECONDS = 0.25
+CROWD = 100
 """Callbacks within a window from which on other writes hold back: 400 a second, twice the busiest campaign."""
-WAITING = 14
-"""Callbacks waiting for one commit from which on they do so too: a flood that is being held up looks like this."""
 
 
 def priority_of(event: Incoming) -> Priority:
@@ -97,7 +95,7 @@ class Acceptor:
         if now - self.window_began > WINDOW_SECONDS:
             self.window_began, self.in_window = now, 0
         self.in_window += number
-        if number >= WAITING or self.in_window >= CROWD:
+        if self.in_window >= CROWD:
             self.database.crowd()
 
     async def store(self, jobs: list[NewJob], stored: list[asyncio.Future[bool]]) -> None:

@@ -35,7 +35,8 @@ from sqlalchemy.sql.dml import ReturningUpdate
 from sqlalchemy.sql.selectable import CompoundSelect
 from sqlmodel import Field, Session, SQLModel, col
 
-from bot.database import WAKE, BigId, UtcTime
+from bot.database import BigId, UtcTime
+from bot.writer import WAKE
 
 READY, RUNNING, DONE, DEAD = "ready", "running", "done", "dead"
 

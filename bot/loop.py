@@ -32,7 +32,15 @@ from bot.jobs import (
     recover,
 )
 from bot.observability import JOBS, log
-from bot.wecom.errors import Busy, IpNotTrusted, RateLimited, TooManyAtOnce, WeComError, WeComUnreachable
+from bot.wecom.errors import (
+    Busy,
+    IpNotTrusted,
+    RateLimited,
+    TokenExpired,
+    TooManyAtOnce,
+    WeComError,
+    WeComUnreachable,
+)
 
 SLOTS = 400
 """Jobs under way at once: most of them wait for WeCom, whose own limits are kept in the gateway."""
@@ -40,6 +48,9 @@ RESERVED = {Priority.WELCOME: 0, Priority.QUESTION: 100, Priority.UPDATE: 200, P
 """Slots a priority leaves free for those before it, so that a slow API cannot hold up a welcome."""
 LOOK_EVERY = 1.0
 """Seconds between looks for rows that another process wrote."""
+SHORTEST = 0.5
+"""Seconds before a deadline in which another attempt is not worth making."""
+AMBIGUOUS = -1
 MAX_BUGS = 5
 """Attempts of a job that fails for a reason we do not understand."""
 MAX_ATTEMPTS = 1500
@@ -55,11 +66,18 @@ def pause(error: Exception, attempts: int) -> float | None:
     growing = min(60.0, 2.0 ** min(attempts - 1, 6)) * random.uniform(0.7, 1.0)  # noqa: S311 - spreads repeats
     if isinstance(error, TooManyAtOnce):
         return min(growing, 2.0)
-    if isinstance(error, WeComUnreachable | Busy | DBAPIError):
+    if isinstance(error, WeComUnreachable | Busy | TokenExpired | DBAPIError):
         return growing
     if isinstance(error, WeComError | Refused):
         return None
     return growing if attempts < MAX_BUGS else None
+
+
+def may_have_worked(error: Exception) -> bool:
+    """Whether the call may have been carried out all the same: no answer, or -1 (wecom-api §4.1)."""
+    if isinstance(error, Busy):
+        return error.errcode == AMBIGUOUS
+    return isinstance(error, WeComUnreachable) and error.sent
 
 
 class JobLoop:
@@ -140,13 +158,15 @@ class JobLoop:
     async def carry_out(self, job: Job) -> None:
         """Carry out one claimed job and write down what became of it."""
         structlog.contextvars.bind_contextvars(job=job.id, kind=job.kind)
+        ran = False
         try:
             if job.deadline and self.clock.now() >= job.deadline:
-                raise Refused("late")
+                raise Refused(f"late: {job.error}" if job.error else "late")
             runner = self.runners.get(job.kind)
             if runner is None:
                 raise Refused(f"no runner for {job.kind}")
             done = await runner.run(job)
+            ran = True
             await self.database.write(lambda session: finish(session, job, done, self.clock))
             JOBS.labels(job.kind, "done").inc()
         except Taken:
@@ -154,29 +174,32 @@ class JobLoop:
         except Later as later:
             await self.again(job, later.seconds, str(later), attempts=job.attempts - 1)
         except Exception as error:  # noqa: BLE001 - the one place where whatever a job raises becomes its outcome
-            await self.failed(job, error)
+            await self.failed(job, error, ran=ran)
 
-    async def failed(self, job: Job, error: Exception) -> None:
-        """Try again after a pause, or bury the job with its reason."""
+    async def failed(self, job: Job, error: Exception, *, ran: bool) -> None:
+        """Try again after a pause, or bury the job with its reason. `ran`: only its end could not be written."""
         known = isinstance(error, WeComError | WeComUnreachable | Refused | DBAPIError)
         reason = str(error) if known and not isinstance(error, DBAPIError) else type(error).__name__
         if not known:
             log.error("job failed", error=reason, exc_info=error)
         seconds = pause(error, job.attempts)
-        if seconds is None or (job.deadline and self.clock.now() + timedelta(seconds=seconds) >= job.deadline):
-            # With a deadline near, the pause is cut short for one more try rather than given up with time left.
-            left = (job.deadline - self.clock.now()).total_seconds() if job.deadline else 0.0
-            if seconds is None or left <= 0.5:
-                await self.bury(job, reason)
-                return
-            seconds = left / 2
-        unanswered = job.unanswered or (isinstance(error, WeComUnreachable) and error.sent)
+        if seconds is None:
+            await self.bury(job, reason)
+            return
+        left = (job.deadline - self.clock.now()).total_seconds() if job.deadline else None
+        if left is not None and left <= min(seconds, SHORTEST):
+            await self.bury(job, f"late: {reason}")
+            return
+        if left is not None and left <= seconds:
+            seconds = left / 2  # one more try rather than given up with time left
+        unanswered = job.unanswered or ran or may_have_worked(error)
         await self.again(job, seconds, reason, unanswered=unanswered)
 
     async def again(self, job: Job, seconds: float, reason: str, **values: Any) -> None:
-        """Put a job back, due in `seconds`."""
+        """Put a job back, due in `seconds`; at its deadline at the latest, to be buried without delay."""
         JOBS.labels(job.kind, "retry").inc()
         at = self.clock.now() + timedelta(seconds=seconds)
+        at = min(at, job.deadline) if job.deadline else at
         await self.write(lambda session: mark(session, job, state=READY, run_at=at, error=reason[:500], **values))
 
     async def bury(self, job: Job, reason: str) -> None:

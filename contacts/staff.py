@@ -4,10 +4,11 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import bindparam, delete, or_, update
+from sqlalchemy import Connection, bindparam, delete, or_, update
 from sqlmodel import Session, col, select
 
 from bot.clock import Clock
+from bot.database import Remembered
 from bot.gateway import Gateway
 from bot.jobs import Done, Job
 from bot.wecom import results
@@ -45,6 +46,7 @@ def store(session: Session, pulled: StaffPull, now: datetime) -> None:
     seen = [one.id for one in pulled.departments]
     session.exec(delete(Department).where(col(Department.id).not_in(seen)))
     session.exec(update(Staff).where(col(Staff.active)).values(active=False))
+    PLACES.forget()
     for member in pulled.members:
         store_member(session, member, member.userid in pulled.follow_users, now)
 
@@ -112,12 +114,19 @@ PLACE_OF = (
 COMPANY = select(Department.name).order_by(col(Department.path)).limit(1)
 
 
-def place_of(session: Session, userid: str) -> Place:
-    """Where a member stands."""
-    connection = session.connection()
+def read_place(connection: Connection, userid: str) -> Place:
+    """Where a member stands, from the record."""
     rows = connection.execute(PLACE_OF, {"who": userid}).all()
     above = frozenset(int(one) for _, path in rows for one in (path or "").split("/") if one)
     return Place(rows[0][0] if rows else "", above, connection.execute(COMPANY).scalar() or "")
+
+
+PLACES = Remembered(read_place)
+
+
+def place_of(session: Session, userid: str) -> Place:
+    """Where a member stands, as it was at most a second ago."""
+    return PLACES.get(session.connection(), userid)
 
 
 def sync_staff(gateway: Gateway, clock: Clock) -> Callable[[Job], Awaitable[Done]]:

@@ -12,7 +12,7 @@ from sqlmodel import Session, col, select
 from scripts_library.media import MediaRefused, add_file
 from scripts_library.rendering import TemplateRefused, check
 from sop.models import Attachment, Name, WelcomeFlow, When
-from sop.welcome import TEXT_BYTES, VARIABLES
+from sop.welcome import FLOWS, TEXT_BYTES, VARIABLES
 
 DEFAULT = Path(__file__).parent / "welcome_flows" / "default.yaml"
 ATTACHMENTS: TypeAdapter[Any] = TypeAdapter(Attachment)
@@ -94,6 +94,7 @@ def store_flows(session: Session, flows: list[FlowText], home: Path, folder: Pat
         row.version, row.updated_at, row.active = row.version + 1, now, True
         session.add(row)
         stored.append(row)
+    FLOWS.forget()
     return stored
 
 

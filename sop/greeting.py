@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import bindparam, update
@@ -132,9 +131,6 @@ class Greeter:
 
     def given_up(self, session: Session, job: Job, reason: str) -> None:
         """The job is dead: too late, or an error for good."""
-        late = self.clock.now() >= job.created_at + timedelta(seconds=self.seconds)
-        if late and job.error:
-            reason = f"late: {job.error}"
         if job.unanswered:
             reason = f"{reason}; an attempt without an answer may have been carried out"
         ledger(job, outcome=NOT_SENT, reason=reason[:300])(session)

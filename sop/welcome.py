@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Table, insert
+from sqlalchemy import Connection, Table, insert
 from sqlmodel import Session, col, select
 
+from bot.database import Remembered
 from bot.jobs import NewJob, Priority, enqueue
 from bot.language import gettext as _
 from bot.observability import WELCOMES
@@ -121,7 +122,7 @@ def facts_of(add: Add, place: Place, kind: str, zone: ZoneInfo) -> AddFacts:
 def choose(session: Session, facts: AddFacts) -> tuple[WelcomeFlow | None, dict[str, str]]:
     """The first flow that holds, and the ones before it with the condition that did not."""
     passed_over: dict[str, str] = {}
-    for flow in active_flows(session):
+    for flow in FLOWS.get(session.connection()):
         unmet = flow.conditions.first_unmet(facts)
         if unmet is None:
             return flow, passed_over
@@ -129,25 +130,16 @@ def choose(session: Session, facts: AddFacts) -> tuple[WelcomeFlow | None, dict[
     return None, passed_over
 
 
-STAMPS = (
-    select(WelcomeFlow.id, WelcomeFlow.version, WelcomeFlow.updated_at)
-    .where(col(WelcomeFlow.active))
-    .order_by(col(WelcomeFlow.position))
-)
-FLOWS = select(WelcomeFlow).where(col(WelcomeFlow.active)).order_by(col(WelcomeFlow.position))
-READ: dict[tuple[Any, ...], list[WelcomeFlow]] = {}
-"""The flows as last read, by their stamps: reading their conditions costs more than all else in an add."""
+def read_flows(connection: Connection, _: str) -> list[WelcomeFlow]:
+    """The flows in the order they are tried, from the record."""
+    with Session(connection, join_transaction_mode="rollback_only") as session:
+        flows = select(WelcomeFlow).where(col(WelcomeFlow.active)).order_by(col(WelcomeFlow.position))
+        found = list(session.exec(flows).all())
+        session.expunge_all()
+        return found
 
 
-def active_flows(session: Session) -> list[WelcomeFlow]:
-    """Flows in the order they are tried."""
-    stamps = tuple(tuple(row) for row in session.connection().execute(STAMPS))
-    if stamps not in READ:
-        READ.clear()
-        READ[stamps] = list(session.execute(FLOWS).scalars().all())
-        for flow in READ[stamps]:
-            session.expunge(flow)
-    return READ[stamps]
+FLOWS = Remembered(read_flows)
 
 
 def values_of(add: Add, place: Place, facts: AddFacts) -> dict[str, str]:
