@@ -27,6 +27,7 @@ from bot.wecom.errors import RateLimited, SecretRefused, TooManyAtOnce, WeComErr
 from bot.wecom.results import App, Department, ExternalContact, Member, Sent
 
 R = TypeVar("R", bound=BaseModel)
+GETTOKEN = "gettoken"
 CALL_SECONDS_MAX = 10.0
 WELCOME_SECONDS = 5.0
 """Time-out of a welcome call: leaves room for repeats inside the code's 20 seconds."""
@@ -145,19 +146,22 @@ class Gateway(Client):
                 answer = await super()._request(method, path, **given)
             except (WeComError, WeComUnreachable) as error:
                 self._record(path, userid, began, error)
-                self._heed(path, error)
+                self._heed(path, began, error)
                 raise
             self._record(path, userid, began)
+            self.limits.parallel[path].earn()
             return answer
 
-    def _heed(self, path: str, error: WeComError | WeComUnreachable) -> None:
+    def _heed(self, path: str, began: float, error: WeComError | WeComUnreachable) -> None:
         """Slow down where the platform says so; a refused secret holds its jobs back uncounted."""
         if isinstance(error, TooManyAtOnce):
-            self.limits.parallel[path].halve()
+            self.limits.parallel[path].halve(began, time.monotonic())
         if isinstance(error, RateLimited):
-            self.limits.block(path)
+            self.limits.block(error.path)
         if isinstance(error, SecretRefused):
-            raise Later(max(1.0, self.store.refused_for), str(error)) from error
+            self.store.refuse()
+        if isinstance(error, SecretRefused) or (error.path == GETTOKEN and self.store.refused_for > 0):
+            raise Later(self.store.refused_for, str(error)) from error
 
     def _record(
         self, path: str, userid: str | None, began: float, error: WeComError | WeComUnreachable | None = None
@@ -178,11 +182,11 @@ class Gateway(Client):
         params = {"corpid": self.settings.corp_id, "corpsecret": self._secret}
         began = time.monotonic()
         try:
-            answer = await exchange(self.http, "GET", self.api_base, "gettoken", params=params, seconds=self.seconds)
+            answer = await exchange(self.http, "GET", self.api_base, GETTOKEN, params=params, seconds=self.seconds)
         except (WeComError, WeComUnreachable) as error:
-            self._record("gettoken", None, began, error)
+            self._record(GETTOKEN, None, began, error)
             raise
-        self._record("gettoken", None, began)
+        self._record(GETTOKEN, None, began)
         return answer
 
     async def resume(self) -> None:

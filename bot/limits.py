@@ -49,6 +49,7 @@ class Parallel:
 
     allowed: float = IN_FLIGHT
     in_flight: int = 0
+    halved_at: float = -1.0
     freed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def enter(self) -> None:
@@ -58,15 +59,19 @@ class Parallel:
             self.in_flight += 1
 
     async def leave(self) -> None:
-        """Give the place back; a call that went well earns a little more room."""
+        """Give the place back."""
         async with self.freed:
             self.in_flight -= 1
-            self.allowed = min(IN_FLIGHT, self.allowed + 1 / self.allowed)
-            self.freed.notify()
+            self.freed.notify(max(0, int(self.allowed) - self.in_flight))
 
-    def halve(self) -> None:
-        """45033."""
-        self.allowed = max(2.0, self.allowed / 2)
+    def earn(self) -> None:
+        """A call that went well makes a little more room."""
+        self.allowed = min(IN_FLIGHT, self.allowed + 1 / self.allowed)
+
+    def halve(self, began: float, now: float) -> None:
+        """45033 for a call begun at `began`. Those under way together are told together: that is one halving."""
+        if began >= self.halved_at:
+            self.allowed, self.halved_at = max(2.0, self.allowed / 2), now
 
 
 class Limits:

@@ -182,6 +182,7 @@ class JobLoop:
         reason = str(error) if known and not isinstance(error, DBAPIError) else type(error).__name__
         if not known:
             log.error("job failed", error=reason, exc_info=error)
+        job.unanswered = job.unanswered or ran or may_have_worked(error)
         seconds = pause(error, job.attempts)
         if seconds is None:
             await self.bury(job, reason)
@@ -192,8 +193,7 @@ class JobLoop:
             return
         if left is not None and left <= seconds:
             seconds = left / 2  # one more try rather than given up with time left
-        unanswered = job.unanswered or ran or may_have_worked(error)
-        await self.again(job, seconds, reason, unanswered=unanswered)
+        await self.again(job, seconds, reason)
 
     async def again(self, job: Job, seconds: float, reason: str, **values: Any) -> None:
         """Put a job back, due in `seconds`; at its deadline at the latest, to be buried without delay."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from collections import defaultdict
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -49,9 +50,15 @@ class MediaLibrary:
         self.database = database
         self.gateway = gateway
         self.clock = clock
+        self.uploading: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def media_id(self, sha256: str) -> str:
         """A media id that is good for some hours; uploads the file if there is none. Raises WeCom's errors."""
+        async with self.uploading[sha256]:  # who comes meanwhile waits for this upload and does not start another
+            return await self.known_or_uploaded(sha256)
+
+    async def known_or_uploaded(self, sha256: str) -> str:
+        """The media id on record, or a new one."""
         media = await self.database.read(lambda session: session.get(Media, sha256))
         if media is None:
             raise MediaRefused(f"no file with the hash {sha256[:12]}…")
@@ -73,11 +80,11 @@ class MediaLibrary:
         await self.database.write(remember)
         return media_id
 
-    async def forget(self, hashes: list[str]) -> None:
-        """WeCom no longer knows these files' media ids."""
+    async def forget(self, media_ids: list[str]) -> None:
+        """WeCom no longer knows these media ids."""
 
         def work(session: Session) -> None:
-            session.exec(update(Media).where(col(Media.sha256).in_(hashes)).values(media_id=None))
+            session.exec(update(Media).where(col(Media.media_id).in_(media_ids)).values(media_id=None))
 
         await self.database.write(work)
 

@@ -43,7 +43,7 @@ class Greeter:
     library: MediaLibrary
     clock: Clock
     seconds: float
-    """How long a code lives."""
+    """How long a code lives; an upload may take a quarter of it."""
 
     def runner(self) -> Runner:
         """The runner of welcome jobs."""
@@ -72,7 +72,7 @@ class Greeter:
         except WeComError as error:
             if error.errcode != BAD_MEDIA or not attachments:
                 raise
-            await self.library.forget([one["sha256"] for one in job.payload["attachments"] if "sha256" in one])
+            await self.library.forget([media_id_of(one) for one in attachments])
             fresh, _ = await self.attachments(job)
             await self.gateway.send_welcome(code, text, fresh)
 
@@ -101,7 +101,7 @@ class Greeter:
         for part in job.payload["attachments"]:
             try:
                 ready.append(await self.attachment(part))
-            except (WeComError, WeComUnreachable, MediaRefused, Later, OSError) as error:
+            except (WeComError, WeComUnreachable, MediaRefused, Later, TimeoutError, OSError) as error:
                 missing.append(f"{part['msgtype']} ({type(error).__name__})")
         return ready, missing
 
@@ -111,7 +111,8 @@ class Greeter:
         fields = {name: value for name, value in part.items() if name not in {"msgtype", "sha256"} and value}
         if "sha256" in part:
             name = "pic_media_id" if kind == "miniprogram" else "media_id"
-            fields[name] = await self.library.media_id(part["sha256"])
+            async with asyncio.timeout(self.seconds / 4):
+                fields[name] = await self.library.media_id(part["sha256"])
         return {"msgtype": kind, kind: fields}
 
     def sent(self, job: Job, reason: str | None) -> Done:
@@ -124,7 +125,7 @@ class Greeter:
 
     def refused(self, job: Job, error: WelcomeRefused) -> Done:
         """Refused for good; after an unanswered attempt of ours, "spent" means that it had worked."""
-        if job.unanswered and error.errcode in {LATE_OR_WRONG, CHATTING}:
+        if job.unanswered and error.errcode in {LATE_OR_WRONG, CHATTING, BEING_SENT}:
             reason = f"{error.errcode} after an attempt without an answer: that attempt was carried out"
             return Done(UNCONFIRMED, then=ledger(job, outcome=UNCONFIRMED, reason=reason))
         return Done(NOT_SENT, then=ledger(job, outcome=NOT_SENT, reason=REFUSED.get(error.errcode, str(error))))
@@ -134,6 +135,12 @@ class Greeter:
         if job.unanswered:
             reason = f"{reason}; an attempt without an answer may have been carried out"
         ledger(job, outcome=NOT_SENT, reason=reason[:300])(session)
+
+
+def media_id_of(attachment: dict[str, Any]) -> str:
+    """The media id an attachment was sent with; empty for one without a file."""
+    fields = attachment[attachment["msgtype"]]
+    return str(fields.get("media_id") or fields.get("pic_media_id") or "")
 
 
 def ledger(job: Job, *, outcome: str, reason: str | None, **values: Any) -> Then:
