@@ -139,7 +139,8 @@ class Writer:
                 if self.closing and not self.ordinary:
                     return False
                 self.filled.wait(CROWD_TURN if self.ordinary else None)
-            if self.busy and not self.urgent:  # more will come: let them share the flush
+            if self.busy and not self.urgent:  # more will come: let them share the flush, but wait once only
+                self.busy = False
                 self.filled.wait_for(lambda: self.urgent or self.closing, GATHER_SECONDS)
             return True
 

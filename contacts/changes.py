@@ -21,6 +21,7 @@ IDENTITIES: Table = Identity.__table__  # type: ignore[attr-defined]
 TIES: Table = FollowUser.__table__  # type: ignore[attr-defined]
 CUSTOMER_OF = select(Customer).join(Identity).where(Identity.kind == EXTERNAL, Identity.value == bindparam("known_as"))
 TIES_OF = select(FollowUser).where(FollowUser.customer_id == bindparam("whose")).order_by(col(FollowUser.added_at))
+NEW_CUSTOMER, NEW_IDENTITY, NEW_TIE = insert(CUSTOMERS), insert(IDENTITIES), insert(TIES)
 KNOWN = (
     sa_select(CUSTOMERS)
     .join(IDENTITIES)
@@ -61,7 +62,8 @@ def follow_users_of(session: Session, customer_id: int) -> list[FollowUser]:
 def follow(
     session: Session, userid: str, external_userid: str, *, at: datetime, state: str = "", half: bool = False
 ) -> Followed:
-    """A customer and a member became contacts. The full add after a half one confirms the same tie.
+    """A customer and a member became contacts. The full add after a half one confirms the same tie; an add older than
+    the tie's end, delivered late, leaves it ended.
 
     Adds come by the hundred a second when a campaign opens, so this works on rows: objects would cost as much again.
     """
@@ -81,12 +83,18 @@ def follow(
         new_tie(connection, customer.id, userid, at=at, state=state, half=half)
         return Followed(customer.id, main, state, kind, confirmed=False)
     this = update(TIES).where(TIES.c.id == mine.id)
-    if mine.lost_at:
+    if mine.lost_at and at >= mine.lost_at:
         again = {"added_at": at, "state": state, "half": half, "lost_at": None, "lost_by": None}
         connection.execute(this.values(again))
         return Followed(customer.id, main, state, kind, confirmed=False)
-    connection.execute(this.values(half=mine.half and half, state=mine.state or state))
+    latest = at if only_lost(mine) else max(mine.added_at, at)
+    connection.execute(this.values(added_at=latest, half=mine.half and half, state=mine.state or state))
     return Followed(customer.id, main, mine.state or state, kind, confirmed=True)
+
+
+def only_lost(tie: Any) -> bool:
+    """Whether we know a tie from its end alone: it has no time of adding of its own yet."""
+    return bool(tie.added_at == tie.lost_at)
 
 
 def kind_before(ties: Sequence[Any], userid: str) -> str:
@@ -96,30 +104,32 @@ def kind_before(ties: Sequence[Any], userid: str) -> str:
     return RETURNED if any(tie.lost_at for tie in ties) else NEW
 
 
-def new_customer(connection: Connection, external_userid: str, userid: str, at: datetime) -> int:
+def new_customer(connection: Connection, external_userid: str, userid: str | None, at: datetime | None) -> int:
     """A customer known by this external_userid only; whom she added first answers for her. Answers her id."""
-    made = connection.execute(insert(CUSTOMERS), {"name": "", "main_userid": userid, "first_added_at": at})
+    made = connection.execute(NEW_CUSTOMER, {"name": "", "main_userid": userid, "first_added_at": at})
     customer_id = int(made.inserted_primary_key[0]) if made.inserted_primary_key else 0
     known = {"customer_id": customer_id, "kind": EXTERNAL, "value": external_userid}
-    connection.execute(insert(IDENTITIES), known)
+    connection.execute(NEW_IDENTITY, known)
     return customer_id
 
 
 def new_tie(connection: Connection, customer_id: int, userid: str, *, at: datetime, state: str, half: bool) -> None:
     """A member's tie to a customer begins."""
     tie = {"customer_id": customer_id, "userid": userid, "state": state, "half": half, "added_at": at}
-    connection.execute(insert(TIES), tie)
+    connection.execute(NEW_TIE, tie)
 
 
-def lose(session: Session, userid: str, external_userid: str, *, by: str, at: datetime) -> FollowUser | None:
-    """A tie ended. An event older than the last add changes nothing: deliveries may be out of order."""
-    customer = customer_of(session, external_userid)
-    if customer is None:
-        return None
-    ties = follow_users_of(session, customer.id or 0)
+def lose(session: Session, userid: str, external_userid: str, *, by: str, at: datetime) -> None:
+    """A tie ended. The latest of adds and ends holds, in whatever order they arrive; an end may even come first."""
+    connection = session.connection()
+    customer = connection.execute(KNOWN, {"known_as": external_userid}).first()
+    customer_id = customer.id if customer else new_customer(connection, external_userid, None, None)
+    ties = connection.execute(KNOWN_TIES, {"whose": customer_id}).all()
     mine = next((tie for tie in ties if tie.userid == userid), None)
-    if mine is None or mine.added_at > at:
-        return None
-    mine.lost_at, mine.lost_by = at, by
-    session.add(mine)
-    return mine
+    if mine is None:
+        new_tie(connection, customer_id, userid, at=at, state="", half=False)
+    elif at < mine.added_at or (mine.lost_at and at <= mine.lost_at):
+        return
+    began = at if mine is None or only_lost(mine) else mine.added_at
+    this = update(TIES).where(TIES.c.customer_id == customer_id, TIES.c.userid == userid)
+    connection.execute(this.values(added_at=began, lost_at=at, lost_by=by))

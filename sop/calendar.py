@@ -1,7 +1,7 @@
 """Days and hours as a shop lives them: workdays with holidays and make-up days, opening hours, quiet hours."""
 
 from datetime import date, datetime, time, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from zoneinfo import ZoneInfo
 
 from holidays import HolidayBase, country_holidays
@@ -16,6 +16,7 @@ def chinese_holidays() -> HolidayBase:
     return country_holidays("CN")
 
 
+@lru_cache(maxsize=1000)
 def is_workday(day: date) -> bool:
     """Whether offices work on that day: Monday to Friday, without holidays, with make-up days."""
     return bool(chinese_holidays().is_working_day(day))

@@ -1,5 +1,6 @@
 """What SOPs store; so far the welcome: its flows, and the ledger of every add."""
 
+from collections.abc import Iterator
 from datetime import datetime, time
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal
@@ -110,16 +111,17 @@ class When(Strict):
 
     def first_unmet(self, facts: "AddFacts") -> str | None:
         """The first condition that does not hold, by name; None when all do."""
-        checks = {
-            "staff": self.staff is None or facts.userid in self.staff,
-            "departments": self.departments is None or bool(facts.departments & set(self.departments)),
-            "states": self.states is None or any(fnmatchcase(facts.state, one) for one in self.states),
-            "half": self.half is None or facts.half == self.half,
-            "customer": self.customer is None or facts.kind in self.customer,
-            "days": self.days is None or facts.workday == (self.days == "workdays"),
-            "hours": self.hours is None or within(self.hours, facts.local_time),
-        }
-        return next((name for name, holds in checks.items() if not holds), None)
+        return next((name for name, holds in self.checks(facts) if not holds), None)
+
+    def checks(self, facts: "AddFacts") -> Iterator[tuple[str, bool]]:
+        """Each condition with whether it holds, one after the other."""
+        yield "staff", self.staff is None or facts.userid in self.staff
+        yield "departments", self.departments is None or bool(facts.departments & set(self.departments))
+        yield "states", self.states is None or any(fnmatchcase(facts.state, one) for one in self.states)
+        yield "half", self.half is None or facts.half == self.half
+        yield "customer", self.customer is None or facts.kind in self.customer
+        yield "days", self.days is None or facts.workday == (self.days == "workdays")
+        yield "hours", self.hours is None or within(self.hours, facts.local_time)
 
 
 class AddFacts(Strict):

@@ -22,6 +22,7 @@ from sop.calendar import is_workday
 from sop.models import NOT_SENT, PENDING, AddFacts, Welcome, WelcomeFlow
 
 LEDGER: Table = Welcome.__table__  # type: ignore[attr-defined]
+NEW_ROW = insert(LEDGER)
 WELCOME = "welcome"
 """The kind of job that sends one."""
 TEXT_BYTES = 4000
@@ -71,7 +72,7 @@ def welcome(session: Session, add: Add, followed: Followed, zone: ZoneInfo, seco
         "outcome": NOT_SENT if reason else PENDING,
         "reason": reason,
     }
-    session.connection().execute(insert(LEDGER), row)
+    session.connection().execute(NEW_ROW, row)
     if reason:
         WELCOMES.labels(NOT_SENT).inc()
     elif flow:

@@ -6,6 +6,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar
@@ -16,11 +17,16 @@ from bot.wecom.crypto import Rejected
 
 MAX_KEY = 200
 """Longest dedupe key kept as it is; a longer one is hashed."""
+NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+"""What the platform calls a message or an event; it becomes part of keys and log lines."""
 
 
 def seconds(value: object) -> datetime:
-    """CreateTime: whole seconds since 1970."""
-    return datetime.fromtimestamp(int(str(value)), UTC)
+    """CreateTime: whole seconds since 1970. Raises ValueError."""
+    try:
+        return datetime.fromtimestamp(int(str(value)), UTC)
+    except (OverflowError, OSError) as error:
+        raise ValueError("no time") from error
 
 
 def blank(value: object) -> object:
@@ -167,11 +173,13 @@ class CardEvent(Incoming):
 
 
 def selections(value: object) -> dict[str, tuple[str, ...]]:
-    """`SelectedItems` as {question key: option ids}."""
+    """`SelectedItems` as {question key: option ids}. Raises ValueError."""
     items = value.get("SelectedItem") if isinstance(value, Mapping) else None
     chosen = {}
     for item in listed(items):
-        options = item.get("OptionIds") if isinstance(item, Mapping) else None
+        if not isinstance(item, Mapping) or not item.get("QuestionKey"):
+            raise ValueError("a selection without its QuestionKey")
+        options = item.get("OptionIds")
         ids = options.get("OptionId") if isinstance(options, Mapping) else None
         chosen[str(item["QuestionKey"])] = tuple(str(one) for one in listed(ids))
     return chosen
@@ -344,18 +352,26 @@ DOCUMENTED = frozenset({
 
 def kind_of(fields: Mapping[str, object]) -> str:
     """The event's name: MsgType for a message, Event or Event.ChangeType for an event. Raises `Rejected`."""
-    msgtype = str(fields.get("MsgType") or "").lower()
+    msgtype = name_in(fields, "MsgType")
     if msgtype != "event":
         if not msgtype:
             raise Rejected("MsgType")
         return msgtype
-    event = str(fields.get("Event") or "").lower()
+    event = name_in(fields, "Event")
     if not event:
         raise Rejected("Event")
     if event == "location":  # the only event that shares its name with a message
         return LocationReported.kind
-    change = str(fields.get("ChangeType") or "").lower()
+    change = name_in(fields, "ChangeType")
     return f"{event}.{change}" if change else event
+
+
+def name_in(fields: Mapping[str, object], element: str) -> str:
+    """The name in an element, in lower case; empty when it is absent. Raises `Rejected`."""
+    name = fields.get(element) or ""
+    if name and not (isinstance(name, str) and NAME.fullmatch(name)):
+        raise Rejected(element)
+    return str(name).lower()
 
 
 def read(fields: Mapping[str, object]) -> Incoming:
@@ -364,15 +380,8 @@ def read(fields: Mapping[str, object]) -> Incoming:
     cls = TYPES.get(kind)
     try:
         return cls.model_validate(fields) if cls else OtherEvent.model_validate({**fields, "name": kind})
-    except (ValidationError, ValueError, LookupError, TypeError, OverflowError, OSError) as error:
-        raise Rejected(first_field(error)) from error
-
-
-def first_field(error: Exception) -> str:
-    """The XML name of the first field pydantic objects to."""
-    if isinstance(error, ValidationError) and (places := error.errors()[0]["loc"]):
-        return str(places[0])
-    return "fields"
+    except ValidationError as error:
+        raise Rejected(str(error.errors()[0]["loc"][0])) from error
 
 
 def dedupe_key(fields: Mapping[str, object]) -> str:
