@@ -184,13 +184,18 @@ async def play_once(start: datetime, out: Console) -> None:
     async with running(start) as demo:
         await demo.settle()
         await morning(demo, out)
+        seen = len(await messages(demo))
         for stop in STOPS:
-            to = datetime.combine(start.astimezone(ZONE).date(), stop, ZONE)
-            await demo.jump(to)
-            say(out, demo, f"{len(await messages(demo))} 条消息已发给员工")
+            await demo.jump(datetime.combine(start.astimezone(ZONE).date(), stop, ZONE))
+            new = (await messages(demo))[seen:]
+            seen += len(new)
+            for name, message in new:
+                say(out, demo, f"{name} 收到：{first_line(message)}")
+            if not new:
+                say(out, demo, "没有新消息")
         calls = (await demo.sim("GET", "calls"))["calls"]
         failed = [call for call in calls if call["errcode"]]
-        out.print(f"\n演示结束：{len(calls)} 次接口调用，{len(failed)} 次出错。 The demo day is over.", highlight=False)
+        out.print(f"演示结束：{len(calls)} 次接口调用，{len(failed)} 次出错。The demo day is over.", highlight=False)
 
 
 async def morning(demo: Demo, out: Console) -> None:
@@ -203,13 +208,13 @@ async def morning(demo: Demo, out: Console) -> None:
     await demo.sim("POST", "friend-adds", {"userid": "mo", "external_userid": external_userid})
     await demo.settle()
     say(out, demo, f"李女士 又添加了 莫然，收到：{await last_received(demo, external_userid)}")
-    for question in ("help", "你好"):
+    for question in ("help", "帮助", "你好"):
         await demo.sim("POST", "messages", {"userid": "lin", "text": question})
         await demo.settle()
-        answers = await messages(demo, "lin")
+        answers = await chat(demo, "lin")
         if not answers:
             raise DemoFailed(f"no answer to {question}")
-        say(out, demo, f"林晓 问“{question}”，得到：{answers[-1]['body']['content'].splitlines()[0]} …")
+        say(out, demo, f"林晓 问“{question}”，得到：{first_line(answers[-1])} …")
 
 
 async def last_received(demo: Demo, external_userid: str) -> str:
@@ -220,12 +225,23 @@ async def last_received(demo: Demo, external_userid: str) -> str:
     return str(received[-1]["body"].get("content", received[-1]["msgtype"]))
 
 
-async def messages(demo: Demo, userid: str | None = None) -> list[dict[str, Any]]:
-    """What the app sent one member, or every member."""
-    staff = [userid] if userid else [one["userid"] for one in (await demo.sim("GET", "corp"))["staff"]]
-    return [message for one in staff for message in (await demo.sim("GET", f"chats/{one}"))["messages"]]
+async def messages(demo: Demo) -> list[tuple[str, dict[str, Any]]]:
+    """What the app sent to staff, with the member's name, in the order of sending."""
+    staff = (await demo.sim("GET", "corp"))["staff"]
+    sent = [(one["name"], message) for one in staff for message in await chat(demo, one["userid"])]
+    return sorted(sent, key=lambda named: int(named[1]["n"]))
+
+
+async def chat(demo: Demo, userid: str) -> list[dict[str, Any]]:
+    """What the app sent one member."""
+    return list((await demo.sim("GET", f"chats/{userid}"))["messages"])
+
+
+def first_line(message: dict[str, Any]) -> str:
+    """The beginning of a message."""
+    return str(message["body"].get("content") or message["msgtype"]).splitlines()[0]
 
 
 def say(out: Console, demo: Demo, sentence: str) -> None:
     """One line of the story with the demo's time."""
-    out.print(f"{demo.clock.now().astimezone(ZONE):%H:%M}  {sentence}", highlight=False, markup=False)
+    out.print(f"{demo.clock.now().astimezone(ZONE):%H:%M}  {sentence}", highlight=False, markup=False, soft_wrap=True)
