@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from sqlite3 import DatabaseError
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from sqlalchemy.exc import DBAPIError
 
 from bot.clock import Clock
@@ -154,6 +155,8 @@ async def body_of(request: web.Request) -> bytes:
         return await request.read()
     except web.HTTPRequestEntityTooLarge as error:
         raise Rejected("too large", 413) from error
+    except (web.RequestPayloadError, HttpProcessingError, ConnectionError) as error:
+        raise Rejected("body") from error  # not packed as it says, or the sender went away
 
 
 def signed_by(query: Mapping[str, str]) -> tuple[str, str, str]:

@@ -13,6 +13,8 @@ from functools import cache
 from typing import Any, TextIO, cast
 
 import structlog
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.web import RequestPayloadError
 from prometheus_client import Counter, Gauge, Histogram
 
 CALLBACKS = Counter(
@@ -99,6 +101,17 @@ class Lines:
 LINES = Lines()
 
 
+def terse(record: logging.LogRecord) -> bool:
+    """Make what aiohttp says about unreadable HTTP one line: its traceback quotes the request, signature and all."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, HttpProcessingError | RequestPayloadError):
+        if record.msg == "Unhandled exception":
+            return False  # aiohttp stumbles once more over the rest of a body that was refused already
+        record.msg = "unreadable " + str(record.msg).removeprefix("Error handling ") + f": {type(error).__name__}"
+        record.exc_info = None
+    return True
+
+
 def configure_logs(stream: TextIO | None = None) -> None:
     """Write JSON lines to `stream` (standard error unless given); warnings of libraries go there too."""
     LINES.stream = stream or sys.stderr
@@ -116,6 +129,7 @@ def configure_logs(stream: TextIO | None = None) -> None:
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(out)
+    handler.addFilter(terse)
     processors = [
         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
         structlog.processors.format_exc_info,
