@@ -51,6 +51,7 @@ LOOK_EVERY = 1.0
 SHORTEST = 0.5
 """Seconds before a deadline in which another attempt is not worth making."""
 AMBIGUOUS = -1
+MAYBE = "; an attempt without an answer may have been carried out"
 MAX_BUGS = 5
 """Attempts of a job that fails for a reason we do not understand."""
 MAX_ATTEMPTS = 1500
@@ -182,18 +183,18 @@ class JobLoop:
         reason = str(error) if known and not isinstance(error, DBAPIError) else type(error).__name__
         if not known:
             log.error("job failed", error=reason, exc_info=error)
-        job.unanswered = job.unanswered or ran or may_have_worked(error)
+        unanswered = job.unanswered or ran or may_have_worked(error)
         seconds = pause(error, job.attempts)
-        if seconds is None:
-            await self.bury(job, reason)
-            return
         left = (job.deadline - self.clock.now()).total_seconds() if job.deadline else None
-        if left is not None and left <= min(seconds, SHORTEST):
-            await self.bury(job, f"late: {reason}")
-            return
-        if left is not None and left <= seconds:
-            seconds = left / 2  # one more try rather than given up with time left
-        await self.again(job, seconds, reason)
+        if seconds is not None and left is not None and left <= seconds:
+            if left <= SHORTEST:
+                seconds, reason = None, f"late: {reason}"
+            else:
+                seconds = left / 2  # one more try rather than given up with time left
+        if seconds is None:
+            await self.bury(job, reason + MAYBE if unanswered else reason)
+        else:
+            await self.again(job, seconds, reason, unanswered=unanswered)
 
     async def again(self, job: Job, seconds: float, reason: str, **values: Any) -> None:
         """Put a job back, due in `seconds`; at its deadline at the latest, to be buried without delay."""

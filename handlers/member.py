@@ -1,5 +1,7 @@
 """Staff enter and leave the app's visible scope."""
 
+from datetime import timedelta
+
 from bot.jobs import NewJob, Priority, enqueue
 from bot.router import Context, Router
 from bot.wecom.events import MemberSubscribed, MemberUnsubscribed
@@ -9,11 +11,17 @@ from contacts.staff import SYNC
 router = Router()
 
 
+TOGETHER = 10
+"""Seconds: who comes within them is pulled together, as soon as they are over."""
+
+
 @router.on(MemberSubscribed)
 def member_came(_: MemberSubscribed, ctx: Context) -> None:
-    """Somebody new: pull the staff again, once for all who come in the same minute."""
-    minute = f"{ctx.now:%Y-%m-%dT%H:%M}"
-    job = NewJob(key=f"{SYNC}:{minute}", kind=SYNC, lane=SYNC, priority=Priority.SYNC, created_at=ctx.now)
+    """Somebody new: pull the staff again, after the moment in which a whole department may come."""
+    now = ctx.now.replace(microsecond=0)
+    at = now + timedelta(seconds=TOGETHER - now.second % TOGETHER)
+    key = f"{SYNC}:{at:%Y-%m-%dT%H:%M:%S}"
+    job = NewJob(key=key, kind=SYNC, lane=SYNC, priority=Priority.SYNC, created_at=ctx.now, run_at=at)
     enqueue(ctx.session, job)
 
 

@@ -132,8 +132,6 @@ class Greeter:
 
     def given_up(self, session: Session, job: Job, reason: str) -> None:
         """The job is dead: too late, or an error for good."""
-        if job.unanswered:
-            reason = f"{reason}; an attempt without an answer may have been carried out"
         ledger(job, outcome=NOT_SENT, reason=reason[:300])(session)
 
 

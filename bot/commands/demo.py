@@ -154,7 +154,11 @@ async def served(app: web.Application, listen: str) -> AsyncIterator[None]:
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
     await runner.setup()
     try:
-        await web.TCPSite(runner, host, port).start()
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except OSError as error:
+            other = "FRONTLINE_LISTEN or FRONTLINE_SIMULATOR_LISTEN"
+            raise DemoFailed(f"another program uses {listen}; end it, or choose other ports with {other}") from error
         yield
     finally:
         await runner.cleanup()
