@@ -1,7 +1,7 @@
 """SQLite's one writer: a thread that puts writes which arrive together into one transaction.
 
-A commit costs a disk flush, and fifty writes in one flush cost what one does. Each ordinary write has a savepoint of its
-own; urgent ones (callbacks waiting for their 200) are single statements, go first and commit by themselves.
+A commit costs a disk flush, and fifty writes in one flush cost what one does. Each ordinary write has a savepoint of
+its own; urgent ones (callbacks waiting for their 200) are single statements and go before all others.
 """
 
 import asyncio
@@ -21,9 +21,7 @@ from bot.observability import log
 T = TypeVar("T")
 WAKE = "wake"
 """Key of `session.info` under which a write notes that it left work for the job loop."""
-GATHER_SECONDS = 0.01
-"""How long a busy writer waits for more ordinary writes to join a group."""
-GROUP_SECONDS = 0.02
+GROUP_SECONDS = 0.03
 """How long one SQLite transaction goes on taking in ordinary writes: bounds how long a callback waits behind them."""
 CROWD_SECONDS = 0.2
 """For so long after a crowd of urgent writes the ordinary ones hold back …"""
@@ -70,8 +68,6 @@ class Writer:
         """What `insert_now` writes on."""
         self.crowded_until = 0.0
         self.rested_at = 0.0
-        self.busy = False
-        """The last group was of several writes."""
         self.closing = False
         self.thread = threading.Thread(target=self.run, name="database writer", daemon=True)
         self.thread.start()
@@ -139,9 +135,6 @@ class Writer:
                 if self.closing and not self.ordinary:
                     return False
                 self.filled.wait(CROWD_TURN if self.ordinary else None)
-            if self.busy and not self.urgent:  # more will come: let them share the flush, but wait once only
-                self.busy = False
-                self.filled.wait_for(lambda: self.urgent or self.closing, GATHER_SECONDS)
             return True
 
     def turn(self) -> float:
@@ -152,14 +145,18 @@ class Writer:
         return CROWD_TURN if now - self.rested_at >= CROWD_REST else 0.0
 
     def write_group(self, connection: Connection, group: list[Pending[Any]]) -> None:
-        """Ordinary writes while their turn lasts and nothing urgent comes; `group` grows as they are begun."""
+        """Ordinary writes while their turn lasts, and what comes urgent meanwhile; `group` grows with each begun."""
         until = time.monotonic() + self.turn()
-        while self.ordinary and not self.urgent and time.monotonic() < until:
-            pending = self.ordinary.popleft()
-            group.append(pending)
-            in_savepoint(connection, pending)
+        while time.monotonic() < until and (self.urgent or self.ordinary):
+            if self.urgent:
+                pending = self.urgent.popleft()
+                group.append(pending)
+                pending.outcome, pending.wakes = connection.exec_driver_sql(*pending.work).rowcount, True
+            else:
+                pending = self.ordinary.popleft()
+                group.append(pending)
+                in_savepoint(connection, pending)
         self.rested_at = time.monotonic()
-        self.busy = len(group) > 2
 
 
 def in_transaction(cursor: Any, work: Callable[[Any], T]) -> T:
