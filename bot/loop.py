@@ -6,6 +6,7 @@
 import asyncio
 import random
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -129,6 +130,8 @@ class JobLoop:
         """Claim what is due into the free slots and start it; False when there was nothing to start."""
         free = SLOTS - len(self.running)
         jobs, self.next_due = await self.database.write(lambda session: self.take(session, free))
+        if jobs:
+            self.idle.clear()
         for job in jobs:
             task = asyncio.create_task(self.carry_out(job), name=f"job {job.id}")
             self.running.add(task)
@@ -159,10 +162,10 @@ class JobLoop:
             seconds = min(left, LOOK_EVERY) if left > 0 else LOOK_EVERY
         if not self._wake.is_set() and not self.running and (self.next_due is None or self.next_due > self.clock.now()):
             self.idle.set()
-        try:
-            await asyncio.wait_for(self._wake.wait(), seconds)
-        except TimeoutError:
-            return
+        # Not wait_for: before Python 3.12 it loses a cancellation that comes together with the wake.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
 
     async def carry_out(self, job: Job) -> None:
         """Carry out one claimed job and write down what became of it."""
