@@ -1,7 +1,6 @@
 """What differs between machines: read once at the roof, validated, passed down from there."""
 
 import base64
-import binascii
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -69,7 +68,7 @@ def aes_key_shape(value: SecretStr) -> SecretStr:
     text = value.get_secret_value()
     try:
         good = len(text) == 43 and len(base64.b64decode(text + "=", validate=True)) == 32
-    except binascii.Error:
+    except ValueError:  # binascii's own among them
         good = False
     if not good:
         raise ValueError("expected the 43 characters shown in the console under 接收消息 → EncodingAESKey")

@@ -4,12 +4,14 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import date
+from errno import EADDRINUSE
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from aiohttp import web
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import col, select
@@ -40,6 +42,7 @@ jobs = typer.Typer(help="Jobs: what could not be done, and another try.", no_arg
 app.add_typer(welcome, name="welcome")
 app.add_typer(jobs, name="jobs")
 SWITCH_SECONDS = 0.0005
+COMMANDS_LOG = "commands.log"
 out = Console()
 problems = Console(stderr=True, soft_wrap=True)
 
@@ -83,13 +86,22 @@ async def prepare(settings: Settings) -> None:
     await with_database(settings, migrate)
 
 
+def settings_of_command() -> Settings:
+    """The settings of a command that speaks for itself: log lines go to a file in HOME, not between its own."""
+    settings = read_settings(Settings)
+    settings.home.mkdir(parents=True, exist_ok=True)
+    configure_logs((settings.home / COMMANDS_LOG).open("a", encoding="utf-8"))
+    return settings
+
+
 def run_server(application: web.Application, listen: str) -> None:
     """Serve until stopped. Raises `CommandFailed` when the port is taken."""
     host, port = host_and_port(listen)
     try:
         web.run_app(application, host=host, port=port, print=None, access_log=None, loop=new_event_loop())
     except OSError as error:
-        raise CommandFailed(f"cannot listen on {listen}: {error.strerror}; another program uses the port") from error
+        cause = "; another program uses the port" if error.errno == EADDRINUSE else ""
+        raise CommandFailed(f"cannot listen on {listen}: {error.strerror}{cause}") from error
 
 
 @app.command()
@@ -143,12 +155,12 @@ def parsed_date(text: str | None) -> date | None:
 @app.command("doctor")
 def doctor_command() -> None:
     """Check the configuration against the platform; says cause and cure, exit 1 if anything fails."""
-    findings = asyncio.run(doctor.examine(read_settings(Settings)))
+    findings = asyncio.run(doctor.examine(settings_of_command()))
     for finding in findings:
         mark = "[green]✓[/]" if finding.good else "[red]✗[/]"
-        out.print(f"{mark} {finding.what}", highlight=False)
+        out.print(f"{mark} {escape(finding.what)}", highlight=False, soft_wrap=True)
         if not finding.good:
-            out.print(f"  → {finding.cure}", highlight=False, markup=False)
+            out.print(f"  → {finding.cure}", highlight=False, markup=False, soft_wrap=True)
     if not all(finding.good for finding in findings):
         sys.exit(1)
 
@@ -156,26 +168,32 @@ def doctor_command() -> None:
 @app.command("migrate")
 def migrate_command() -> None:
     """Bring the database to the newest schema."""
-    changed = asyncio.run(with_database(read_settings(Settings), migrate))
+    changed = asyncio.run(with_database(settings_of_command(), migrate))
     out.print(f"database at revision {head()}" + ("" if changed else ", as before"))
 
 
 @app.command("sync")
 def sync_command() -> None:
     """Pull staff and departments from WeCom."""
-    out.print(asyncio.run(migrated_sync(read_settings(Settings))))
+    out.print(asyncio.run(migrated_sync(settings_of_command())))
 
 
 async def migrated_sync(settings: Settings) -> str:
-    """Pull, on a database that is up to date."""
+    """Pull, on a database that is up to date. Raises `CommandFailed` when the pull was given up."""
     await prepare(settings)
-    return await sync(settings, out)
+    try:
+        return await sync(settings, out)
+    except ExceptionGroup as group:  # of the tasks that work and follow side by side
+        failed = group.subgroup(SyncFailed)
+        if failed is None:
+            raise
+        raise CommandFailed(str(failed.exceptions[0])) from group
 
 
 @welcome.command("load")
 def load_welcome(file: Annotated[Path, typer.Argument(help="A YAML file of flows; see docs/welcome.md.")]) -> None:
     """Make a file's flows the company's welcome; the flows it does not name are removed."""
-    flows, settings = read_flows(file), read_settings(Settings)
+    flows, settings = read_flows(file), settings_of_command()
 
     async def work(database: Database) -> list[WelcomeFlow]:
         now = Clock().now()
@@ -194,7 +212,7 @@ def list_welcome() -> None:
         return await database.read(lambda session: list(session.exec(flows).all()))
 
     table = Table("", "name", "when", "text")
-    for flow in asyncio.run(with_database(read_settings(Settings), migrated(work))):
+    for flow in asyncio.run(with_database(settings_of_command(), migrated(work))):
         conditions = flow.conditions.model_dump(exclude_none=True)
         when = ", ".join(f"{name}={value}" for name, value in conditions.items()) or "always"
         table.add_row(str(flow.position + 1), flow.name, when, flow.text)
@@ -210,7 +228,7 @@ def dead_jobs() -> None:
         return await database.read(lambda session: list(session.exec(dead).all()))
 
     table = Table("id", "kind", "since", "attempts", "reason")
-    for job in asyncio.run(with_database(read_settings(Settings), migrated(work))):
+    for job in asyncio.run(with_database(settings_of_command(), migrated(work))):
         table.add_row(str(job.id), job.kind, f"{job.finished_at:%Y-%m-%d %H:%M}Z", str(job.attempts), job.error or "")
     out.print(table)
 
@@ -222,7 +240,7 @@ def retry_jobs(ids: Annotated[list[int], typer.Argument(help="Ids from `frontlin
     async def work(database: Database) -> int:
         return await database.write(lambda session: retry_dead(session, ids, Clock().now()))
 
-    revived = asyncio.run(with_database(read_settings(Settings), migrated(work)))
+    revived = asyncio.run(with_database(settings_of_command(), migrated(work)))
     out.print(f"{revived} of {len(ids)} jobs are ready again")
 
 
@@ -238,8 +256,12 @@ def migrated(work: Callable[[Database], Awaitable[Any]]) -> Callable[[Database],
 
 
 async def with_database(settings: Settings, work: Callable[[Database], Awaitable[Any]]) -> Any:
-    """Open the database, do the work, close it."""
-    database = Database(settings.database)
+    """Open the database, do the work, close it. Raises `CommandFailed` when its folder cannot be made."""
+    try:
+        database = Database(settings.database)
+    except OSError as error:
+        cure = "check FRONTLINE_DATABASE_URL and FRONTLINE_HOME"
+        raise CommandFailed(f"no folder for {settings.database}: {error.strerror}; {cure}") from error
     try:
         return await work(database)
     finally:
