@@ -19,6 +19,8 @@ from bot.wecom.crypto import Crypto
 from bot.wecom.errors import IpNotTrusted, SecretRefused, WeComError, WeComUnreachable
 
 CALLBACK_SECONDS = 5.0
+REFUSALS = {"signature": "CALLBACK_TOKEN", "ciphertext": "CALLBACK_AES_KEY", "receiveid": "CORP_ID"}
+"""What a running bot says to an echo it cannot open, and the setting in which it differs from ours."""
 CORP_ID = re.compile(r"^w[wx][0-9a-zA-Z]{16}$")
 
 
@@ -38,7 +40,10 @@ class Finding:
 async def examine(settings: Settings) -> list[Finding]:
     """Every check in order; those that need a token stop when there is none."""
     findings = [shape(settings)]
-    database = Database(settings.database)
+    try:
+        database = Database(settings.database)
+    except OSError as error:
+        return [*findings, unusable(error.strerror)]
     try:
         findings.append(await schema(database))
         if findings[-1].good:
@@ -66,11 +71,16 @@ async def schema(database: Database) -> Finding:
     """The database answers and is up to date."""
     try:
         at, newest = await current(database), head()
-    except (DBAPIError, OSError) as error:
-        return Finding(f"database: {error}", "check FRONTLINE_DATABASE_URL and that the server runs")
+    except DBAPIError as error:
+        return unusable(error.orig)
     if at == newest:
         return Finding(f"database at revision {at}")
     return Finding(f"database at revision {at}, newest is {newest}", "run: frontline migrate")
+
+
+def unusable(reason: object) -> Finding:
+    """The database cannot be asked."""
+    return Finding(f"database: {reason}", "check FRONTLINE_DATABASE_URL, and that its folder or server is there")
 
 
 async def platform(settings: Settings, gateway: Gateway) -> AsyncIterator[Finding]:
@@ -157,6 +167,6 @@ async def callback(settings: Settings, http: aiohttp.ClientSession) -> Finding:
         return Finding(f"{url} does not answer ({type(error).__name__}){note}", cure)
     if status == 200 and text == echo:
         return Finding(f"callback answers at {url}{note}")
-    if status == 403:
-        return Finding(f"{url} refuses our signature{note}", "the running bot has another FRONTLINE_CALLBACK_TOKEN")
+    if text in REFUSALS:
+        return Finding(f"{url} refuses our {text}{note}", f"the running bot has another FRONTLINE_{REFUSALS[text]}")
     return Finding(f"{url} answers {status} and not the echo{note}", "another program answers there: check the proxy")
