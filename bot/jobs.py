@@ -221,8 +221,10 @@ def claim_statement() -> ReturningUpdate[Any]:
         .order_by(job.run_at, job.id)
         .limit(bindparam("most"))
         .with_for_update(skip_locked=True)
+        # A plain subquery PostgreSQL may run once per row: that would take more than :most, slowly.
+        .cte("due")
     )
-    taken = update(JOBS).where(job.id.in_(due), in_state(job, READY))
+    taken = update(JOBS).where(job.id.in_(select_rows(due.c.id)), in_state(job, READY))
     return taken.values(state=RUNNING, attempts=job.attempts + 1).returning(JOBS)
 
 

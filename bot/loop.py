@@ -198,24 +198,26 @@ class JobLoop:
 
     async def write_ends(self) -> None:
         """Write the ends that wait, group after group, until none does."""
-        while self.ends:
-            await asyncio.sleep(0)  # whatever ends in this turn of the event loop joins the group
-            group, self.ends = self.ends[:ENDS_AT_ONCE], self.ends[ENDS_AT_ONCE:]
-            for (_, _, written), failure in zip(group, await self.write_group(group), strict=True):
-                if written.cancelled():
-                    continue
-                if failure:
-                    written.set_exception(failure)
-                else:
-                    written.set_result(None)
-        self.ending = None
+        try:
+            while self.ends:
+                await asyncio.sleep(0)  # whatever ends in this turn of the event loop joins the group
+                group, self.ends = self.ends[:ENDS_AT_ONCE], self.ends[ENDS_AT_ONCE:]
+                for (_, _, written), failure in zip(group, await self.write_group(group), strict=True):
+                    if written.cancelled():
+                        continue
+                    if failure:
+                        written.set_exception(failure)
+                    else:
+                        written.set_result(None)
+        finally:
+            self.ending = None
 
     async def write_group(self, group: list[Ending]) -> list[Exception | None]:
         """Write some ends; answers what kept each from being written."""
         now = self.clock.now()
         try:
             return await self.database.write(lambda session: finish_all(session, group, now))
-        except DBAPIError as error:
+        except Exception as error:  # noqa: BLE001 - whoever carries out a job of this group has to hear of it
             return [error] * len(group)
 
     async def failed(self, job: Job, error: Exception, *, ran: bool) -> None:
