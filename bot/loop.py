@@ -277,11 +277,16 @@ def finish_all(session: Session, group: list[Ending], now: datetime) -> list[Exc
 
 
 def finish(session: Session, job: Job, done: Done, now: datetime) -> Exception | None:
-    """Write one job's effects and its end within a savepoint; answers what kept it from being written."""
+    """Write one job's effects and its end within a savepoint; answers what kept it from being written.
+
+    Raises `DBAPIError` when the connection is lost.
+    """
     try:
         with session.begin_nested():
             done.then(session)
             mark(session, job, state=DONE, outcome=done.outcome, error=None, finished_at=now)
-    except Exception as error:  # noqa: BLE001 - the job's own failure, handed to whoever carries it out
+    except Exception as error:
+        if isinstance(error, DBAPIError) and error.connection_invalidated:
+            raise  # nothing more can be written on this connection: it is every job's failure
         return error
     return None
