@@ -20,7 +20,7 @@ from bot.database import Database, answers
 from bot.gateway import Gateway
 from bot.jobs import counts
 from bot.loop import JobLoop
-from bot.observability import JOBS_WAITING
+from bot.observability import JOBS_WAITING, keep_pouring
 from bot.settings import Settings
 from bot.wecom.crypto import MAX_BODY, Crypto
 from bot.wecom.errors import WeComError, WeComUnreachable
@@ -56,6 +56,7 @@ class Bot:
             "jobs": self.loop.run,
             "clock": lambda: keep_ticking(self.database, self.clock, zone),
             "records": self.gateway.keep_records,
+            "log lines": keep_pouring,
         }
         self.tasks = [asyncio.create_task(supervised(name, run), name=name) for name, run in loops.items()]
 

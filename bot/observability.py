@@ -3,6 +3,7 @@
 Lines carry ids and milliseconds, never message content, names or secrets.
 """
 
+import asyncio
 import atexit
 import json
 import logging
@@ -99,6 +100,13 @@ class Lines:
 
 
 LINES = Lines()
+
+
+async def keep_pouring() -> None:
+    """Write kept lines out for ever: the newest must not wait for the next one."""
+    while True:
+        await asyncio.sleep(POUR_SECONDS)
+        LINES.pour()
 
 
 def terse(record: logging.LogRecord) -> bool:

@@ -13,7 +13,7 @@ from contacts.models import Customer, FollowUser, Identity
 
 EXTERNAL = "external_userid"
 NEW, OURS, RETURNED = "new", "ours", "returned"
-"""A customer nobody here knew; one who has another member already; one who comes back to the same member."""
+"""A customer nobody here knew; one who has another member already; one who was lost and comes back."""
 
 
 CUSTOMERS: Table = Customer.__table__  # type: ignore[attr-defined]

@@ -15,7 +15,10 @@ from bot.gateway import Gateway
 
 LIFE = timedelta(days=3)
 """How long a media id is good (wecom-api §10)."""
-RENEW_BEFORE = timedelta(hours=12)
+GOOD_FOR = timedelta(hours=1)
+"""An id with less life left is not sent any more."""
+RENEW_BEFORE = timedelta(hours=36)
+"""An id with less life left is renewed at night, so that it lasts until the next."""
 MEGABYTE = 1024 * 1024
 KINDS: dict[str, tuple[tuple[str, ...], int]] = {
     "image": ((".jpg", ".jpeg", ".png"), 10 * MEGABYTE),
@@ -63,7 +66,7 @@ class MediaLibrary:
         if media is None:
             raise MediaRefused(f"no file with the hash {sha256[:12]}…")
         ends_at = media.media_id_ends_at
-        if media.media_id and ends_at and ends_at - RENEW_BEFORE > self.clock.now():
+        if media.media_id and ends_at and ends_at - GOOD_FOR > self.clock.now():
             return media.media_id
         return await self.upload(media)
 

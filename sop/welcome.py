@@ -36,6 +36,8 @@ VARIABLES = {
     "greeting": Variable("上午好, 下午好 or 晚上好, by the hour", "上午好", "您好"),
     "channel.state": Variable("the channel's state", "x" * 30, ""),
 }
+FALLBACKS = {name: one.fallback for name, one in VARIABLES.items()}
+"""What is said where neither a value nor the flow's own fallback is there: never a blank."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ def job_for(add: Add, flow: WelcomeFlow, values: dict[str, str], seconds: float)
         "external_userid": add.external_userid,
         "text": flow.text,
         "attachments": [one.model_dump(mode="json") for one in flow.attachments],
-        "values": {**values, **{name: text for name, text in flow.fallbacks.items() if not values.get(name)}},
+        "values": {**FALLBACKS, **flow.fallbacks, **values},
     }
     return NewJob(
         key=f"{WELCOME}:{add.event_id}",
@@ -144,14 +146,14 @@ FLOWS = Remembered(read_flows)
 
 
 def values_of(add: Add, place: Place, facts: AddFacts) -> dict[str, str]:
-    """The variables known without asking WeCom; each has a fallback, so none is ever blank by accident."""
+    """The variables known without asking WeCom; those without a value are left to the fallbacks."""
     known = {
         "staff.name": place.name,
         "company.name": place.company,
         "channel.state": add.state,
         "greeting": greeting(facts.local_time.hour),
     }
-    return {name: known.get(name) or one.fallback for name, one in VARIABLES.items() if name != CUSTOMER_NAME}
+    return {name: value for name, value in known.items() if value}
 
 
 def greeting(hour: int) -> str:

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from sqlalchemy.exc import DBAPIError
-from sqlmodel import col, select
+from sqlmodel import Session, col, select
 from uvloop import new_event_loop
 
 from bot.app import AlreadyRunning, create_app
@@ -22,10 +22,11 @@ from bot.clock import Clock
 from bot.commands import demo, doctor
 from bot.commands.sync import SyncFailed, sync
 from bot.database import Database
-from bot.jobs import DEAD, Job, retry_dead
+from bot.jobs import DEAD, Job, NewJob, Priority, enqueue, retry_dead
 from bot.observability import configure_logs
 from bot.schema import current, head, migrate
 from bot.settings import Settings, SettingsError, SimulatorSettings, host_and_port, read_settings
+from bot.worker import RENEW_MEDIA
 from simulator.app import create_simulator
 from simulator.corp import Corp, demo_corp
 from sop.flows import FlowRefused, read_flows, store_flows
@@ -197,7 +198,13 @@ def load_welcome(file: Annotated[Path, typer.Argument(help="A YAML file of flows
 
     async def work(database: Database) -> list[WelcomeFlow]:
         now = Clock().now()
-        return await database.write(lambda session: store_flows(session, flows, settings.home, file.parent, now))
+        upload = NewJob(f"{RENEW_MEDIA}:load:{now.isoformat()}", RENEW_MEDIA, now, priority=Priority.SYNC)
+
+        def store(session: Session) -> list[WelcomeFlow]:
+            enqueue(session, upload)  # a running server uploads new files now, not with the first welcome
+            return store_flows(session, flows, settings.home, file.parent, now)
+
+        return await database.write(store)
 
     stored = asyncio.run(with_database(settings, migrated(work)))
     out.print(f"{len(stored)} welcome flows in force: {', '.join(flow.name for flow in stored)}", markup=False)

@@ -29,11 +29,12 @@ async def sync(settings: Settings, out: Console) -> str:
     database = Database(settings.database)
     try:
         await database.write(lambda session: enqueue(session, asked(key, clock.now())))
-        async with asyncio.TaskGroup() as group:
-            server = group.create_task(work_alone(settings, clock))
-            found = await followed(database, key, out)
-            server.cancel()
-            return found
+        alone = asyncio.create_task(work_alone(settings, clock))
+        try:
+            return await followed(database, key, out)
+        finally:
+            alone.cancel()
+            await asyncio.gather(alone, return_exceptions=True)
     finally:
         await database.close()
 
@@ -61,11 +62,20 @@ async def followed(database: Database, key: str, out: Console) -> str:
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=out, transient=True) as progress:
         progress.add_task("staff and departments", total=None)
-        async with asyncio.timeout(WAIT_SECONDS):
-            while True:
-                job = await database.read(lambda session: session.exec(select(Job).where(Job.key == key)).one())
-                if job.state == DONE:
-                    return job.outcome or ""
-                if job.state == DEAD:
-                    raise SyncFailed(f"the pull was given up: {job.error}; frontline doctor tells more")
-                await asyncio.sleep(LOOK_SECONDS)
+        try:
+            async with asyncio.timeout(WAIT_SECONDS):
+                return await outcome_of(database, key)
+        except TimeoutError as error:
+            minutes = WAIT_SECONDS / 60
+            raise SyncFailed(f"no end after {minutes:g} minutes; the job goes on, see frontline doctor") from error
+
+
+async def outcome_of(database: Database, key: str) -> str:
+    """What the job ended with. Raises `SyncFailed`."""
+    while True:
+        job = await database.read(lambda session: session.exec(select(Job).where(Job.key == key)).one())
+        if job.state == DONE:
+            return job.outcome or ""
+        if job.state == DEAD:
+            raise SyncFailed(f"the pull was given up: {job.error}; frontline doctor tells more")
+        await asyncio.sleep(LOOK_SECONDS)
