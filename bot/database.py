@@ -185,8 +185,10 @@ class Database:
 def make_engine(url: str) -> Engine:
     """An engine for a plain URL, with the driver and the pragmas we rely on."""
     if url.startswith("postgresql://"):
-        return create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1), pool_size=READERS + 2)
-    engine = create_engine(url, pool_size=READERS + 2, connect_args={"check_same_thread": False})
+        driven = url.replace("postgresql://", "postgresql+psycopg://", 1)
+        return create_engine(driven, pool_size=READERS + 2, hide_parameters=True)
+    # hide_parameters: what people wrote must not stand in a log because a statement failed.
+    engine = create_engine(url, pool_size=READERS + 2, hide_parameters=True, connect_args={"check_same_thread": False})
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:

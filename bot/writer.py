@@ -9,11 +9,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from sqlite3 import DatabaseError
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
 from bot.observability import log
@@ -112,9 +111,9 @@ class Writer:
             try:
                 with self.writing:
                     self.write(raw.cursor(), group)
-            except (DBAPIError, DatabaseError) as error:  # disk full, database locked: nothing of this group was kept
-                log.error("database write failed", writes=len(group), error=str(error))
-                for pending in group:
+            except Exception as error:  # noqa: BLE001 - disk full, database locked, or a value it cannot take
+                log.error("database write failed", writes=len(group), error=said(error))
+                for pending in group:  # nothing of this group was kept
                     pending.error, pending.wakes = error, False
             if group:
                 group[0].loop.call_soon_threadsafe(self.written, group)
@@ -165,7 +164,7 @@ def in_transaction(cursor: Any, work: Callable[[Any], T]) -> T:
     try:
         result = work(cursor)
         cursor.execute("COMMIT")
-    except DatabaseError:
+    except BaseException:
         cursor.connection.rollback()
         raise
     return result
@@ -188,9 +187,13 @@ def in_savepoint(connection: Connection, pending: Pending[Any]) -> None:
             pending.outcome = pending.work(session)
             session.commit()
             pending.wakes = bool(session.info.get(WAKE))
-    except IntegrityError as error:
+    except Exception as error:
+        # SQLite itself has undone the whole transaction when it could not write: that is nobody's own failure.
+        if not connection.connection.dbapi_connection.in_transaction:  # type: ignore[union-attr]
+            raise
         pending.error = error
-    except DBAPIError:
-        raise
-    except Exception as error:  # noqa: BLE001 - handed to the one who waits for this write
-        pending.error = error
+
+
+def said(error: Exception) -> str:
+    """An error without the values of its statement: these are people's words and codes."""
+    return str(error.orig) if isinstance(error, DBAPIError) else str(error)
