@@ -71,6 +71,16 @@ async def test_a_message_is_delivered_once_whatever_happens_to_its_first_call(
     assert (job.state, job.outcome) == (DONE, "sent")
 
 
+async def test_a_message_whose_call_timed_out_is_delivered_once(bot: RunningBot, wecom: WeCom) -> None:
+    bot.parts.gateway.seconds = 0.3
+    await wecom.fault(SEND, latency_ms=1000, times=1)
+    await wecom.types("lin", "ping")
+    await all_ended(bot, "message")
+
+    assert len(await wecom.texts("lin")) == 1
+    assert await wecom.calls(SEND)
+
+
 async def test_45009_rests_the_path_and_is_caught_up(bot: RunningBot, wecom: WeCom) -> None:
     await wecom.fault(SEND, errcode=45009, times=1)
     await wecom.types("lin", "ping")

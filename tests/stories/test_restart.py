@@ -1,6 +1,6 @@
 """The process is killed at a random moment of a burst and started again: nothing accepted is lost, nothing done twice.
 
-`FRONTLINE_TEST_SEED` repeats a run; the seed of a failing one is in its message.
+`FRONTLINE_TEST_SEED` repeats a run, `FRONTLINE_TEST_ROUNDS` asks for more; the seed of a failing one is in its message.
 """
 
 import asyncio
@@ -26,7 +26,8 @@ from tests.conftest import WeCom
 
 SEED = int(os.environ.get("FRONTLINE_TEST_SEED", "20261116"))
 MEMBERS = [f"staff{number:02d}" for number in range(50)]
-ROUNDS = {"sqlite": 19, "postgresql": 3}
+MORE = os.environ.get("FRONTLINE_TEST_ROUNDS")
+ROUNDS = {"sqlite": int(MORE or 19), "postgresql": int(MORE or 3)}
 LOOK_SECONDS = 0.1
 SETTLE_SECONDS = 60.0
 
@@ -186,6 +187,7 @@ async def check(process: Process, burst: Burst, answered_before: Counter[str]) -
     return answers
 
 
+@pytest.mark.timeout(600)
 async def test_killed_in_small_bursts_nothing_is_lost_or_doubled(process: Process, database_url: str) -> None:
     chance = random.Random(SEED)
     answers: Counter[str] = Counter()
@@ -195,6 +197,7 @@ async def test_killed_in_small_bursts_nothing_is_lost_or_doubled(process: Proces
         answers = await check(process, burst, answers)
 
 
+@pytest.mark.timeout(600)
 async def test_killed_in_a_burst_of_five_hundred_nothing_is_lost_or_doubled(process: Process) -> None:
     burst = await burst_with_a_kill(process, 500, random.Random(SEED))
     assert len(burst.accepted_adds) + len(burst.doubtful_adds) == 500
