@@ -18,6 +18,11 @@ ALLOWED = (
     nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.Getattr, nodes.Const, nodes.Filter, nodes.If,
     nodes.Compare, nodes.Operand, nodes.And, nodes.Or, nodes.Not, nodes.Keyword,
 )  # fmt: skip
+UNFILLABLE = (
+    TemplateError, SyntaxError, NameError, TypeError, ValueError, ArithmeticError, AssertionError, RecursionError,
+    MemoryError,
+)  # fmt: skip
+"""What jinja2 and its filters raise at a wrong argument, a number too large or a template nested too deeply."""
 MAX_TEMPLATE = 20_000
 """Characters of the longest template worth reading."""
 
@@ -56,11 +61,19 @@ def used_variables(template: str, known: frozenset[str]) -> frozenset[str]:
     """The dotted names a template uses. Raises `TemplateRefused` for anything it must not do."""
     if len(template) > MAX_TEMPLATE:
         raise TemplateRefused(f"the template has {len(template)} characters; {MAX_TEMPLATE} are allowed")
+    return frozenset(names_in(parsed(template), known))
+
+
+def parsed(template: str) -> nodes.Template:
+    """The template's tree. Raises `TemplateRefused`."""
     try:
-        tree = ENVIRONMENT.parse(template)
+        return ENVIRONMENT.parse(template)
     except TemplateSyntaxError as error:
         raise TemplateRefused(f"line {error.lineno}: {error.message}") from error
-    return frozenset(names_in(tree, known))
+    except RecursionError as error:
+        raise TemplateRefused("the template is nested too deeply; make it flatter") from error
+    except ValueError as error:
+        raise TemplateRefused(str(error)) from error
 
 
 def names_in(node: nodes.Node, known: AbstractSet[str]) -> Iterator[str]:
@@ -97,7 +110,7 @@ def check(template: str, variables: Mapping[str, Variable], max_bytes: int) -> f
     Raises `TemplateRefused`.
     """
     used = used_variables(template, frozenset(variables))
-    longest = len(render(template, {name: one.longest for name, one in variables.items()}).encode())
+    longest = size(render(template, {name: one.longest for name, one in variables.items()}))
     if longest > max_bytes:
         raise TemplateRefused(
             f"the text can grow to {longest} bytes (a Chinese character has 3); {max_bytes} are allowed"
@@ -105,12 +118,20 @@ def check(template: str, variables: Mapping[str, Variable], max_bytes: int) -> f
     return used
 
 
+def size(text: str) -> int:
+    """The bytes of a text in UTF-8. Raises `TemplateRefused` for half a character."""
+    try:
+        return len(text.encode())
+    except UnicodeEncodeError as error:
+        raise TemplateRefused(f"character {error.start + 1} is no whole character; write it anew") from error
+
+
 def render(template: str, values: Mapping[str, Any]) -> str:
     """The template filled from dotted names. Raises `TemplateRefused` if a value it was checked for is not there."""
     try:
         return compiled(template).render(nested(values)).strip()
-    except TemplateError as error:
-        raise TemplateRefused(str(error)) from error
+    except UNFILLABLE as error:
+        raise TemplateRefused(f"it cannot be filled in: {error}") from error
 
 
 @lru_cache(maxsize=500)
