@@ -83,12 +83,14 @@ class Acceptor:
 
     async def store_all(self) -> None:
         """Store whatever waits, group after group, until nothing does."""
-        while self.waiting:
-            await asyncio.sleep(0)  # whoever has arrived meanwhile joins the group
-            group, self.waiting = self.waiting[:ROWS_AT_ONCE], self.waiting[ROWS_AT_ONCE:]
-            self.count(len(group))
-            await self.store([job for job, _ in group], [stored for _, stored in group])
-        self.storing = None
+        try:
+            while self.waiting:
+                await asyncio.sleep(0)  # whoever has arrived meanwhile joins the group
+                group, self.waiting = self.waiting[:ROWS_AT_ONCE], self.waiting[ROWS_AT_ONCE:]
+                self.count(len(group))
+                await self.store([job for job, _ in group], [stored for _, stored in group])
+        finally:
+            self.storing = None
 
     def count(self, number: int) -> None:
         """Note how many arrive; in a flood, tell the database that its ordinary writes can wait."""
@@ -100,7 +102,7 @@ class Acceptor:
             self.database.crowd()
 
     async def store(self, jobs: list[NewJob], stored: list[asyncio.Future[bool]]) -> None:
-        """One commit; each waiter learns its outcome."""
+        """One commit; each waiter learns its outcome. In a group with some known ones all count as known."""
         try:
             new = await self.database.insert(*insertion(jobs, sqlite=self.database.sqlite))
         except (DBAPIError, DatabaseError) as error:
@@ -108,9 +110,10 @@ class Acceptor:
                 if not waiter.done():
                     waiter.set_exception(error)
             return
-        for waiter in stored:
+        first = {job.key: waiter for job, waiter in zip(reversed(jobs), reversed(stored), strict=True)}
+        for job, waiter in zip(jobs, stored, strict=True):
             if not waiter.done():
-                waiter.set_result(new == len(jobs))
+                waiter.set_result(new == len(first) and first[job.key] is waiter)
 
 
 CRYPTO = web.AppKey("crypto", Crypto)

@@ -180,15 +180,9 @@ def sync_command() -> None:
 
 
 async def migrated_sync(settings: Settings) -> str:
-    """Pull, on a database that is up to date. Raises `CommandFailed` when the pull was given up."""
+    """Pull, on a database that is up to date."""
     await prepare(settings)
-    try:
-        return await sync(settings, out)
-    except ExceptionGroup as group:  # of the tasks that work and follow side by side
-        failed = group.subgroup(SyncFailed)
-        if failed is None:
-            raise
-        raise CommandFailed(str(failed.exceptions[0])) from group
+    return await sync(settings, out)
 
 
 @welcome.command("load")

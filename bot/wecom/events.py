@@ -17,6 +17,8 @@ from bot.wecom.crypto import Rejected
 
 MAX_KEY = 200
 """Longest dedupe key kept as it is; a longer one is hashed."""
+MAX_ID = 512
+"""Characters of the longest id we take; the platform's own have a tenth, and ids become parts of indexed columns."""
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """What the platform calls a message or an event; it becomes part of keys and log lines."""
 
@@ -42,7 +44,7 @@ def listed(value: object) -> list[Any]:
 
 
 Text = Annotated[str, BeforeValidator(blank)]
-Id = Annotated[str, StringConstraints(min_length=1)]
+Id = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID)]
 When = Annotated[datetime, BeforeValidator(seconds)]
 
 

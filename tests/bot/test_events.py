@@ -101,6 +101,7 @@ def test_every_kind_without_a_class_is_documented() -> None:
         ({**CONTACT, "ChangeType": "add_external_contact", "ExternalUserID": None}, "ExternalUserID"),
         ({**CONTACT, "ChangeType": "del_follow_user", "UserID": ""}, "UserID"),
         ({**CONTACT, "ChangeType": "del_follow_user", "UserID": ["a", "b"]}, "UserID"),
+        ({**CONTACT, "ChangeType": "del_follow_user", "ExternalUserID": "w" * 600}, "ExternalUserID"),
         ({**CONTACT, "ChangeType": "add_external_contact", "State": {"a": "b"}}, "State"),
         ({**CHAT, "ChangeType": "update", "ChatId": None}, "ChatId"),
     ],
