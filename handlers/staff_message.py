@@ -67,7 +67,8 @@ def not_understood(message: TextMessage, ctx: Context) -> None:
 def not_text(message: Message, ctx: Context) -> None:
     """Pictures, voices, places: say that only text is read."""
     with speaking(ctx.settings.language):
-        reply(message.userid, f"{_('I can only read text so far.')}\n{help_text()}", ctx)
+        text = _("I can only read text so far.")
+        reply(message.userid, f"{text}\n{help_text()}", ctx)
 
 
 @router.on(MenuClicked, when=lambda click: click.key.casefold() in HELP)
@@ -81,7 +82,8 @@ def menu_help(click: MenuClicked, ctx: Context) -> None:
 def menu_unknown(click: MenuClicked, ctx: Context) -> None:
     """A button of a menu somebody else made."""
     with speaking(ctx.settings.language):
-        reply(click.userid, f"{_('This button leads nowhere yet.')}\n{help_text()}", ctx)
+        text = _("This button leads nowhere yet.")
+        reply(click.userid, f"{text}\n{help_text()}", ctx)
 
 
 @router.on(CardEvent)
