@@ -1,5 +1,6 @@
 """Welcome flows from YAML: read, checked whole, and stored together or not at all."""
 
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,7 +11,7 @@ from sqlalchemy import delete
 from sqlmodel import Session, col, select
 
 from scripts_library.media import MediaRefused, add_file
-from scripts_library.rendering import TemplateRefused, check
+from scripts_library.rendering import TemplateRefused, check, render
 from sop.models import Attachment, Name, WelcomeFlow, When
 from sop.welcome import FLOWS, TEXT_BYTES, VARIABLES
 
@@ -48,13 +49,18 @@ def read_flows(path: Path) -> list[FlowText]:
     """The flows of a file, each checked. Raises `FlowRefused`."""
     try:
         loaded = yaml.safe_load(path.read_text("utf-8"))
-        flows = FlowsFile.model_validate(loaded).flows
     except FileNotFoundError as error:
         raise FlowRefused(f"{path}: there is no such file") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise FlowRefused(f"{path}: not readable as YAML in UTF-8: {error}") from error
+    if not isinstance(loaded, dict):
+        raise FlowRefused(f"{path.name}: expected a list of flows below the word flows:")
+    try:
+        flows = FlowsFile.model_validate(loaded).flows
     except ValidationError as error:
-        raise FlowRefused("\n".join(f"{path.name}: {sentence(one)}" for one in error.errors())) from error
+        raise FlowRefused(
+            "\n".join(f"{path.name}: {place_and_sentence(one, loaded)}" for one in error.errors())
+        ) from error
     names = [flow.name for flow in flows]
     if doubled := {name for name in names if names.count(name) > 1}:
         raise FlowRefused(f"{path.name}: the name {doubled.pop()!r} stands twice; names tell flows apart")
@@ -63,22 +69,42 @@ def read_flows(path: Path) -> list[FlowText]:
     return flows
 
 
-def sentence(error: Any) -> str:
-    """One of pydantic's complaints with its place and value."""
-    place = ".".join(str(one) for one in error["loc"])
-    return f"{place} (now {str(error['input'])[:60]!r}): {str(error['msg']).removeprefix('Value error, ')}"
+def place_and_sentence(error: Any, loaded: dict[str, Any]) -> str:
+    """One of pydantic's complaints about the file, with the flow's name where it has one."""
+    match error["loc"]:
+        case ("flows", int(number), _, *_):
+            flow = loaded["flows"][number]
+            name = flow.get("name") if isinstance(flow, dict) else None
+            return f"flow {name or number + 1!r}: {sentence(error, error['loc'][2:])}"
+        case place:
+            return sentence(error, place)
+
+
+def sentence(error: Any, place: tuple[str | int, ...]) -> str:
+    """One of pydantic's complaints: field, value and what is wrong with it."""
+    field = ".".join(str(one) for one in place)
+    if error["type"] == "missing":
+        return f"{field} is missing"
+    if error["type"] == "extra_forbidden":
+        return f"{field} is no field here; docs/welcome.md lists them"
+    return f"{field} (now {str(error['input'])[:60]!r}): {str(error['msg']).removeprefix('Value error, ')}"
 
 
 def check_flow(flow: FlowText) -> None:
     """Refuse a text that is too long or uses what it must not, and a flow with nothing to send."""
-    if not flow.text.strip() and not flow.attachments:
-        raise FlowRefused(f"flow {flow.name!r}: text and attachments are both empty; there would be nothing to send")
     if unknown := set(flow.otherwise) - VARIABLES.keys():
         raise FlowRefused(f"flow {flow.name!r}: otherwise names {unknown.pop()!r}; there are {', '.join(VARIABLES)}")
+    variables = {
+        name: replace(one, longest=max(one.longest, flow.otherwise.get(name, ""), key=len))
+        for name, one in VARIABLES.items()
+    }
     try:
-        check(flow.text, VARIABLES, TEXT_BYTES)
+        check(flow.text, variables, TEXT_BYTES)
+        filled = render(flow.text, {name: one.longest for name, one in variables.items()})
     except TemplateRefused as error:
         raise FlowRefused(f"flow {flow.name!r}: text: {error}") from error
+    if not filled and not flow.attachments:
+        raise FlowRefused(f"flow {flow.name!r}: text and attachments are both empty; there would be nothing to send")
 
 
 def store_flows(session: Session, flows: list[FlowText], home: Path, folder: Path, now: datetime) -> list[WelcomeFlow]:
@@ -102,10 +128,12 @@ def attachment(session: Session, flow: str, given: dict[str, Any], home: Path, f
     """One attachment, `{image: {file: card.png}}` or `{link: {title, url}}`; its file is taken into the library."""
     if len(given) != 1:
         raise FlowRefused(f"flow {flow!r}: an attachment has one kind, such as image or link; found {sorted(given)}")
-    [(kind, fields)] = given.items()
-    fields = dict(fields or {})
+    [(kind, written)] = given.items()
+    if not isinstance(written, dict):
+        raise FlowRefused(f"flow {flow!r}: {kind} (now {written!r}): expected its fields, such as {{file: card.png}}")
+    fields = dict(written)
     try:
-        if name := fields.pop("file", None):
+        if name := str(fields.pop("file", "") or ""):
             picture = "image" if kind == "miniprogram" else kind
             if picture not in {"image", "video", "file"}:
                 raise FlowRefused(f"flow {flow!r}: a {kind} takes no file")
@@ -114,7 +142,8 @@ def attachment(session: Session, flow: str, given: dict[str, Any], home: Path, f
     except MediaRefused as error:
         raise FlowRefused(f"flow {flow!r}: {kind}: {error}") from error
     except ValidationError as error:
-        raise FlowRefused(f"flow {flow!r}: {kind}: {sentence(error.errors()[0])}") from error
+        first = error.errors()[0]
+        raise FlowRefused(f"flow {flow!r}: {sentence(first, first['loc'])}") from error
 
 
 def store_default(session: Session, home: Path, now: datetime) -> bool:

@@ -43,6 +43,8 @@ def span_of_hours(value: str) -> str:
         begin, end = (time.fromisoformat(part) for part in value.split("-"))
     except ValueError as error:
         raise ValueError("expected hours such as 09:00-21:00") from error
+    if begin == end:
+        raise ValueError("begins when it ends and would never hold; leave it out for the whole day")
     return f"{begin:%H:%M}-{end:%H:%M}"
 
 
