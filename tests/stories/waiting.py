@@ -11,7 +11,7 @@ LOOK_SECONDS = 0.05
 async def all_done(bot: RunningBot, seconds: float = 60.0) -> None:
     """Wait until every job is done or dead."""
     async with asyncio.timeout(seconds):
-        while await unfinished(bot):
+        while await unfinished(bot):  # noqa: ASYNC110 - it works by itself and tells nobody
             await asyncio.sleep(LOOK_SECONDS)
 
 
