@@ -39,6 +39,8 @@ EVENT = "event"
 WINDOW_SECONDS = 0.25
 CROWD = 100
 """Callbacks within a window from which on other writes hold back: 400 a second, twice the busiest campaign."""
+TOGETHER = 8
+"""Callbacks in one commit from which on they do so too: a flood that is being held up shows itself like this."""
 
 
 def priority_of(event: Incoming) -> Priority:
@@ -98,7 +100,7 @@ class Acceptor:
         if now - self.window_began > WINDOW_SECONDS:
             self.window_began, self.in_window = now, 0
         self.in_window += number
-        if self.in_window >= CROWD:
+        if number >= TOGETHER or self.in_window >= CROWD:
             self.database.crowd()
 
     async def store(self, jobs: list[NewJob], stored: list[asyncio.Future[bool]]) -> None:
