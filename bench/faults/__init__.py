@@ -1,1 +1,1 @@
-"""The long forms of the fault tests: more kills, and two minutes without WeCom."""
+"""Faults at full length: what the tests try briefly, for minutes."""

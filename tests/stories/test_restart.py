@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -96,8 +97,8 @@ def clock(wecom_clock: Clock) -> Clock:
     return wecom_clock
 
 
-@pytest.fixture
-async def process(wecom: WeCom, database_url: str, tmp_path: Path) -> AsyncIterator[Process]:
+@asynccontextmanager
+async def killable(wecom: WeCom, database_url: str, home: Path) -> AsyncIterator[Process]:
     """A bot that can be killed, with members enough that WeCom's limits per member play no part."""
     corp = wecom.corp
     listen = corp.callback_url.removeprefix("http://").removesuffix("/wecom/callback")
@@ -110,14 +111,14 @@ async def process(wecom: WeCom, database_url: str, tmp_path: Path) -> AsyncItera
         "SECRET_KEY": "test-secret-key-0123456789abcdef0123456789",
         "API_BASE": f"{wecom.url}/cgi-bin/",
         "DATABASE_URL": database_url,
-        "HOME": str(tmp_path),
+        "HOME": str(home),
         "LISTEN": listen,
     }
     environment = os.environ | {f"FRONTLINE_{name}": value for name, value in settings.items()}
     await wecom.sim("POST", "limits", {"callback_retry_seconds": [1.0, 2.0, 4.0], "per_member_minute": 1000})
     database = Database(database_url)
     await migrate(database)
-    made = Process(environment, f"http://{listen}", wecom, database, tmp_path / "bot.log")
+    made = Process(environment, f"http://{listen}", wecom, database, home / "bot.log")
     await made.start()
     join = (wecom.sim("POST", "members", {"userid": one, "name": one, "departments": [2]}) for one in MEMBERS)
     await asyncio.gather(*join)
@@ -125,6 +126,13 @@ async def process(wecom: WeCom, database_url: str, tmp_path: Path) -> AsyncItera
     yield made
     made.kill()
     await database.close()
+
+
+@pytest.fixture
+async def process(wecom: WeCom, database_url: str, tmp_path: Path) -> AsyncIterator[Process]:
+    """Such a bot on each database."""
+    async with killable(wecom, database_url, tmp_path) as made:
+        yield made
 
 
 @dataclass
