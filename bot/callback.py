@@ -39,8 +39,8 @@ EVENT = "event"
 WINDOW_SECONDS = 0.25
 CROWD = 100
 """Callbacks within a window from which on other writes hold back: 400 a second, twice the busiest campaign."""
-TOGETHER = 8
-"""Callbacks in one commit from which on they do so too: a flood that is being held up shows itself like this."""
+TOGETHER, IN_A_ROW = 8, 4
+"""So many in each of so many commits on end are a crowd too: one that is being held up does not show its rate."""
 
 
 def priority_of(event: Incoming) -> Priority:
@@ -71,6 +71,7 @@ class Acceptor:
         self.storing: asyncio.Task[None] | None = None
         self.window_began = 0.0
         self.in_window = 0
+        self.in_a_row = 0
 
     async def accept(self, fields: Mapping[str, object]) -> bool:
         """Store one event; False when it is known already. Raises `Rejected` and `DBAPIError`."""
@@ -100,7 +101,8 @@ class Acceptor:
         if now - self.window_began > WINDOW_SECONDS:
             self.window_began, self.in_window = now, 0
         self.in_window += number
-        if number >= TOGETHER or self.in_window >= CROWD:
+        self.in_a_row = self.in_a_row + 1 if number >= TOGETHER else 0
+        if self.in_window >= CROWD or self.in_a_row >= IN_A_ROW:
             self.database.crowd()
 
     async def store(self, jobs: list[NewJob], stored: list[asyncio.Future[bool]]) -> None:

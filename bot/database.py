@@ -1,8 +1,8 @@
 """The database: SQLite by default, PostgreSQL by URL, the same code on both.
 
 Work on the database is a plain function of a session, run in a thread: `await database.write(work)`. On SQLite there
-is one writer, and writes that arrive together share one transaction (a savepoint each): a commit costs a disk flush,
-and fifty in one flush cost what one does. Urgent writes (callbacks waiting for their 200) go first. On PostgreSQL
+is one writer, and writes that arrive together share one transaction: a commit costs a disk flush, and fifty in one
+flush cost what one does. Urgent writes (callbacks waiting for their 200) go first. On PostgreSQL
 each write is a transaction of its own; the server groups their flushes itself.
 """
 
@@ -135,7 +135,10 @@ class Database:
         return await asyncio.get_running_loop().run_in_executor(self.threads, self._read, work)
 
     async def write(self, work: Write[T]) -> T:
-        """Run `work(session)` in a transaction and commit. An exception of `work` undoes only its own writes."""
+        """Run `work(session)` in a transaction and commit. An exception of `work` undoes only its own writes.
+
+        `work` may be run twice, its first try undone: whatever it does must be in the session.
+        """
         if self.writer:
             return await self.writer.add(self.writer.ordinary, Pending(work))
         result, wakes = await asyncio.get_running_loop().run_in_executor(self.threads, self._write, work)

@@ -179,15 +179,16 @@ def insertion(jobs: Sequence[NewJob], *, sqlite: bool) -> tuple[str, tuple[Any, 
 
 def values_of(job: NewJob, time: Callable[[datetime], str]) -> tuple[Any, ...]:
     """A job as the values of its row."""
+    created_at = time(job.created_at)
     return (
         job.key,
         job.kind,
         job.lane,
         to_json(job.payload),
         int(job.priority),
-        time(job.run_at or job.created_at),
+        time(job.run_at) if job.run_at else created_at,
         time(job.deadline) if job.deadline else None,
-        time(job.created_at),
+        created_at,
     )
 
 

@@ -53,16 +53,10 @@ SHORTEST = 0.5
 """Seconds before a deadline in which another attempt is not worth making."""
 AMBIGUOUS = -1
 MAYBE = "; an attempt without an answer may have been carried out"
-ENDS_AT_ONCE = 32
-"""Jobs whose ends share a write: bounds how long it keeps others waiting."""
 MAX_BUGS = 5
 """Attempts of a job that fails for a reason we do not understand."""
 MAX_ATTEMPTS = 1500
 """Attempts of a job the platform keeps putting off, a minute apart: about a day."""
-
-
-Ending = tuple[Job, Done, asyncio.Future[None]]
-"""A job that was carried out, its effects still to be written, and who waits for that."""
 
 
 def pause(error: Exception, attempts: int) -> float | None:
@@ -96,8 +90,6 @@ class JobLoop:
         self.clock = clock
         self.runners = runners
         self.running: set[asyncio.Task[None]] = set()
-        self.ends: list[Ending] = []
-        self.ending: asyncio.Task[None] | None = None
         self.idle = asyncio.Event()
         """Set while nothing is due or under way."""
         self.next_due: datetime | None = None
@@ -179,7 +171,7 @@ class JobLoop:
                 raise Refused(f"no runner for {job.kind}")
             done = await runner.run(job)
             ran = True
-            await self.end(job, done)
+            await self.database.write(lambda session: finish(session, job, done, self.clock.now()))
             JOBS.labels(job.kind, "done").inc()
         except Taken:
             log.warning("job taken by another loop")
@@ -187,38 +179,6 @@ class JobLoop:
             await self.again(job, later.seconds, str(later), attempts=job.attempts - 1)
         except Exception as error:  # noqa: BLE001 - the one place where whatever a job raises becomes its outcome
             await self.failed(job, error, ran=ran)
-
-    async def end(self, job: Job, done: Done) -> None:
-        """Write a job's effects and its end; jobs that end together share one write, each with a savepoint."""
-        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.ends.append((job, done, written))
-        if self.ending is None:
-            self.ending = asyncio.create_task(self.write_ends(), name="job ends")
-        await written
-
-    async def write_ends(self) -> None:
-        """Write the ends that wait, group after group, until none does."""
-        try:
-            while self.ends:
-                await asyncio.sleep(0)  # whatever ends in this turn of the event loop joins the group
-                group, self.ends = self.ends[:ENDS_AT_ONCE], self.ends[ENDS_AT_ONCE:]
-                for (_, _, written), failure in zip(group, await self.write_group(group), strict=True):
-                    if written.cancelled():
-                        continue
-                    if failure:
-                        written.set_exception(failure)
-                    else:
-                        written.set_result(None)
-        finally:
-            self.ending = None
-
-    async def write_group(self, group: list[Ending]) -> list[Exception | None]:
-        """Write some ends; answers what kept each from being written."""
-        now = self.clock.now()
-        try:
-            return await self.database.write(lambda session: finish_all(session, group, now))
-        except Exception as error:  # noqa: BLE001 - whoever carries out a job of this group has to hear of it
-            return [error] * len(group)
 
     async def failed(self, job: Job, error: Exception, *, ran: bool) -> None:
         """Try again after a pause, or bury the job with its reason. `ran`: only its end could not be written."""
@@ -271,22 +231,7 @@ class JobLoop:
                 await asyncio.sleep(LOOK_EVERY)
 
 
-def finish_all(session: Session, group: list[Ending], now: datetime) -> list[Exception | None]:
-    """Write the effects and the end of each job; one that fails, or was taken from us, leaves neither."""
-    return [finish(session, job, done, now) for job, done, _ in group]
-
-
-def finish(session: Session, job: Job, done: Done, now: datetime) -> Exception | None:
-    """Write one job's effects and its end within a savepoint; answers what kept it from being written.
-
-    Raises `DBAPIError` when the connection is lost.
-    """
-    try:
-        with session.begin_nested():
-            done.then(session)
-            mark(session, job, state=DONE, outcome=done.outcome, error=None, finished_at=now)
-    except Exception as error:
-        if isinstance(error, DBAPIError) and error.connection_invalidated:
-            raise  # nothing more can be written on this connection: it is every job's failure
-        return error
-    return None
+def finish(session: Session, job: Job, done: Done, now: datetime) -> None:
+    """Write one job's effects and its end. Raises `Taken` if we no longer hold it."""
+    done.then(session)
+    mark(session, job, state=DONE, outcome=done.outcome, error=None, finished_at=now)
