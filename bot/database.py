@@ -31,7 +31,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DBAPIError
-from sqlmodel import Session
+from sqlmodel import Session, SQLModel
 
 from bot.writer import WAKE, Pending, Writer
 
@@ -85,6 +85,12 @@ class Typed(TypeDecorator[Any]):
     def process_result_value(self, value: Any, _dialect: Dialect) -> Any:
         """The value as its type."""
         return None if value is None else self.adapter.validate_python(value)
+
+
+def defaults(model: type[SQLModel]) -> dict[str, Any]:
+    """What a row of a table holds unless told otherwise: for inserts that go past the ORM."""
+    fields = model.model_fields.items()
+    return {name: field.get_default(call_default_factory=True) for name, field in fields if not field.is_required()}
 
 
 class Remembered(Generic[T]):

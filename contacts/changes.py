@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Table, bindparam, insert, update
 from sqlalchemy import select as sa_select
 from sqlmodel import Session, col, select
 
+from bot.database import defaults
 from contacts.models import Customer, FollowUser, Identity
 
 EXTERNAL = "external_userid"
@@ -22,6 +23,8 @@ TIES: Table = FollowUser.__table__  # type: ignore[attr-defined]
 CUSTOMER_OF = select(Customer).join(Identity).where(Identity.kind == EXTERNAL, Identity.value == bindparam("known_as"))
 TIES_OF = select(FollowUser).where(FollowUser.customer_id == bindparam("whose")).order_by(col(FollowUser.added_at))
 NEW_CUSTOMER, NEW_IDENTITY, NEW_TIE = insert(CUSTOMERS), insert(IDENTITIES), insert(TIES)
+BLANK_CUSTOMER = {name: value for name, value in defaults(Customer).items() if name != "id"}
+BLANK_TIE = {name: value for name, value in defaults(FollowUser).items() if name != "id"}
 KNOWN = (
     sa_select(CUSTOMERS)
     .join(IDENTITIES)
@@ -106,7 +109,7 @@ def kind_before(ties: Sequence[Any], userid: str) -> str:
 
 def new_customer(connection: Connection, external_userid: str, userid: str | None, at: datetime | None) -> int:
     """A customer known by this external_userid only; whom she added first answers for her. Answers her id."""
-    made = connection.execute(NEW_CUSTOMER, {"name": "", "main_userid": userid, "first_added_at": at})
+    made = connection.execute(NEW_CUSTOMER, {**BLANK_CUSTOMER, "main_userid": userid, "first_added_at": at})
     customer_id = int(made.inserted_primary_key[0]) if made.inserted_primary_key else 0
     known = {"customer_id": customer_id, "kind": EXTERNAL, "value": external_userid}
     connection.execute(NEW_IDENTITY, known)
@@ -116,7 +119,7 @@ def new_customer(connection: Connection, external_userid: str, userid: str | Non
 def new_tie(connection: Connection, customer_id: int, userid: str, *, at: datetime, state: str, half: bool) -> None:
     """A member's tie to a customer begins."""
     tie = {"customer_id": customer_id, "userid": userid, "state": state, "half": half, "added_at": at}
-    connection.execute(NEW_TIE, tie)
+    connection.execute(NEW_TIE, {**BLANK_TIE, **tie})
 
 
 def lose(session: Session, userid: str, external_userid: str, *, by: str, at: datetime) -> None:

@@ -8,12 +8,16 @@ from sqlmodel import AutoString, SQLModel
 
 from bot import gateway, jobs, tokens
 from bot.database import Typed, UtcTime
+from contacts import channels, facts, tags
 from contacts import models as contacts_models
 from scripts_library import media
 from sop import models as sop_models
 
-TABLES = (jobs.Job, gateway.Call, tokens.Token, contacts_models.Staff, media.Media, sop_models.WelcomeFlow)
-"""One table of each room, so that every room's models are imported."""
+TABLES = (
+    jobs.Job, gateway.Call, tokens.Token, contacts_models.Staff, channels.Channel, facts.Order, tags.Tag, media.Media,
+    sop_models.WelcomeFlow,
+)  # fmt: skip
+"""One table of each module with tables, so that all are imported."""
 
 JSON_TYPE = "sa.JSON().with_variant(postgresql.JSONB(), 'postgresql')"
 
