@@ -159,19 +159,15 @@ class Writer:
         now = time.monotonic()
         until = now + self.turn()
         with Session(connection, expire_on_commit=False) as session:
-            while self.ordinary and now < until:
-                pending = self.ordinary.popleft()
+            while (self.urgent or self.ordinary) and now < until:
+                if self.urgent:
+                    until = min(until, now + URGENT_SECONDS)
+                pending = (self.urgent or self.ordinary).popleft()
                 group.append(pending)
                 carry_out(session, pending)
                 session.flush()
                 session.expunge_all()
                 now = time.monotonic()
-                if self.urgent:
-                    until = min(until, now + URGENT_SECONDS)
-            while self.urgent:
-                urgent = self.urgent.popleft()
-                group.append(urgent)
-                carry_out(session, urgent)
         self.rested_at = time.monotonic()
 
 
