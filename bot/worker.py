@@ -19,6 +19,7 @@ from bot.outbox import CARD_UPDATE, MESSAGE, deliver_card_update, deliver_messag
 from bot.router import Context, Router
 from bot.settings import Settings
 from bot.wecom.events import TYPES, kind_of, read
+from contacts.domain_events import DOMAIN_EVENT, nobody_listens
 from contacts.staff import SYNC, sync_staff
 from scripts_library.media import MediaLibrary
 from sop.greeting import Greeter, renew_media
@@ -54,6 +55,7 @@ def runners(
         SYNC: Runner(sync_staff(gateway, clock)),
         RENEW_MEDIA: Runner(renew_media(library)),
         HOUSEKEEPING: Runner(clean_up(gateway, clock)),
+        DOMAIN_EVENT: Runner(nobody_listens()),
     }
 
 
