@@ -1,25 +1,10 @@
-"""Days and hours as a shop lives them: workdays with holidays and make-up days, opening hours, quiet hours."""
+"""Hours as a shop lives them: opening hours, and the hours in which staff are left alone."""
 
-from datetime import date, datetime, time, timedelta
-from functools import cache, lru_cache
+from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
-
-from holidays import HolidayBase, country_holidays
 
 QUIET_FROM, QUIET_TO = time(20, 30), time(8, 30)
 """No unasked message to staff from half past eight in the evening to half past eight in the morning (design §8)."""
-
-
-@cache
-def chinese_holidays() -> HolidayBase:
-    """China's public holidays; make-up workdays are known as such. Years are filled in as they are asked for."""
-    return country_holidays("CN")
-
-
-@lru_cache(maxsize=1000)
-def is_workday(day: date) -> bool:
-    """Whether offices work on that day: Monday to Friday, without holidays, with make-up days."""
-    return bool(chinese_holidays().is_working_day(day))
 
 
 def within(hours: str, moment: time) -> bool:

@@ -15,10 +15,10 @@ from bot.database import Remembered
 from bot.jobs import NewJob, Priority, enqueue
 from bot.language import gettext as _
 from bot.observability import WELCOMES
+from contacts.calendar import is_workday
 from contacts.changes import Followed
 from contacts.staff import Place, place_of
 from scripts_library.rendering import Variable
-from sop.calendar import is_workday
 from sop.models import NOT_SENT, PENDING, AddFacts, Welcome, WelcomeFlow
 
 LEDGER: Table = Welcome.__table__  # type: ignore[attr-defined]

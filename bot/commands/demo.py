@@ -21,9 +21,9 @@ from bot.clock import Clock
 from bot.database import Database
 from bot.schema import migrate
 from bot.settings import Settings, SimulatorSettings, host_and_port, read_settings
+from contacts.calendar import is_workday
 from simulator.app import create_simulator
 from simulator.corp import Corp, demo_corp
-from sop.calendar import is_workday
 
 ZONE = ZoneInfo("Asia/Shanghai")
 STOPS = (time(8, 30), time(9, 3), time(15, 0), time(20, 0))

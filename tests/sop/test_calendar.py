@@ -1,34 +1,17 @@
-"""Workdays, hours past midnight, and the hours in which staff are left alone."""
+"""Hours past midnight, and the hours in which staff are left alone."""
 
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sop.calendar import QUIET_FROM, QUIET_TO, is_workday, polite_time, within
+from sop.calendar import QUIET_FROM, QUIET_TO, polite_time, within
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 times = st.times().map(lambda moment: moment.replace(second=0, microsecond=0))
 moments = st.datetimes(datetime(2024, 1, 1), datetime(2030, 12, 31), timezones=st.just(SHANGHAI))  # noqa: DTZ001
-
-
-@pytest.mark.parametrize(
-    ("day", "works"),
-    [
-        (date(2026, 11, 16), True),  # a Monday
-        (date(2026, 11, 21), False),  # a Saturday
-        (date(2026, 10, 1), False),  # National Day, a Thursday
-        (date(2026, 1, 1), False),
-        (date(2026, 2, 17), False),  # the first day of the lunar year
-        (date(2026, 2, 14), True),  # a Saturday that makes up for the spring holiday
-        (date(2025, 1, 26), True),  # a Sunday that does
-        (date(2025, 9, 28), True),  # a Sunday that makes up for National Day
-    ],
-)
-def test_workdays_follow_chinas_calendar_with_make_up_days(day: date, works: bool) -> None:
-    assert is_workday(day) is works
 
 
 @pytest.mark.parametrize(
