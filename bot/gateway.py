@@ -24,7 +24,17 @@ from bot.settings import Settings
 from bot.tokens import TokenStore
 from bot.wecom.client import Answer, Client, exchange
 from bot.wecom.errors import RateLimited, SecretRefused, TooManyAtOnce, WeComError, WeComUnreachable
-from bot.wecom.results import App, Department, ExternalContact, Member, Sent
+from bot.wecom.results import (
+    App,
+    Behavior,
+    CustomerPage,
+    Department,
+    ExternalContact,
+    Group,
+    GroupPage,
+    Member,
+    Sent,
+)
 
 R = TypeVar("R", bound=BaseModel)
 GETTOKEN = "gettoken"
@@ -34,6 +44,9 @@ WELCOME_SECONDS = 5.0
 LOOK_SECONDS = 2.0
 """Time-out of a look at the customer before a welcome: her name is not worth her waiting."""
 UPLOAD_SECONDS = 60.0
+PAGE = 100
+"""Ties of one page of customers: the most there are."""
+GROUP_PAGE = 1000
 FLUSH_SECONDS = 0.2
 """How often the records of calls are written."""
 KEEP_CALLS = timedelta(days=30)
@@ -110,6 +123,28 @@ class Gateway(Client):
         files = {"media": (filename, content)}
         answer = await self.post("media/upload", params={"type": kind}, files=files, timeout=UPLOAD_SECONDS)
         return str(answer["media_id"])
+
+    async def customers_of(self, userids: list[str], cursor: str = "") -> CustomerPage:
+        """batch/get_by_user: a page of the customers of up to 100 members."""
+        body = {"userid_list": userids, "cursor": cursor, "limit": PAGE}
+        return typed(CustomerPage, await self.post("externalcontact/batch/get_by_user", data=body))
+
+    async def groups(self, owners: list[str], cursor: str = "") -> GroupPage:
+        """groupchat/list: a page of the groups of up to 100 owners; no owners: of everybody in scope."""
+        owned = {"owner_filter": {"userid_list": owners}} if owners else {}
+        body = {"status_filter": 0, "cursor": cursor, "limit": GROUP_PAGE, **owned}
+        return typed(GroupPage, await self.post("externalcontact/groupchat/list", data=body))
+
+    async def group(self, chat_id: str) -> Group:
+        """groupchat/get with names."""
+        answer = await self.post("externalcontact/groupchat/get", data={"chat_id": chat_id, "need_name": 1})
+        return typed(Group, answer.get("group_chat") or {})
+
+    async def behavior(self, userid: str, first: datetime, last: datetime) -> list[Behavior]:
+        """get_user_behavior_data: a row for each day from `first` to `last`."""
+        span = {"start_time": int(first.timestamp()), "end_time": int(last.timestamp())}
+        answer = await self.post("externalcontact/get_user_behavior_data", data={"userid": [userid], **span})
+        return [typed(Behavior, one) for one in answer.get("behavior_data") or []]
 
     async def departments(self) -> list[Department]:
         """department/list: the tree below the app's scope."""

@@ -404,7 +404,12 @@ class SyncCursor(SQLModel, table=True):
     """How far a long pull got, so that it goes on there after a kill."""
 
     name: str = Field(primary_key=True)
+    """`kind:job id`, and for a part of the pull `:number`."""
     cursor: str = ""
+    state: str = ""
+    """Of a part: empty while there is more to list, then listed, then done."""
+    userids: list[str] = Field(default_factory=list, sa_column=Column(PLAIN_JSON, nullable=False))
+    """Of a part: whose customers it pulls."""
     done: int = 0
     began_at: datetime = Field(sa_type=UtcTime)
     found: dict[str, int] = Field(default_factory=dict, sa_column=Column(PLAIN_JSON, nullable=False))

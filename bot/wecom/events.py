@@ -275,11 +275,22 @@ class GroupCreated(GroupEvent):
     kind = "change_external_chat.create"
 
 
+def ids_listed(value: object) -> tuple[str, ...]:
+    """`MemChangeList` as ids; a shape we do not know holds nobody."""
+    items = value.get("Item") if isinstance(value, Mapping) else value
+    return tuple(str(one) for one in listed(items) if isinstance(one, str))
+
+
 class GroupUpdated(GroupEvent):
-    """Members, owner, name or notice changed."""
+    """Members, owner, name or notice changed; versions and people come with member changes only."""
 
     kind = "change_external_chat.update"
     detail: Text = Field(alias="UpdateDetail", default="")
+    join_scene: Text = Field(alias="JoinScene", default="")
+    """0 invited by a member, 3 by QR code."""
+    before: Text = Field(alias="LastMemVer", default="")
+    after: Text = Field(alias="CurMemVer", default="")
+    people: Annotated[tuple[str, ...], BeforeValidator(ids_listed)] = Field(alias="MemChangeList", default=())
 
 
 class GroupDismissed(GroupEvent):

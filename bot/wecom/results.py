@@ -67,6 +67,76 @@ class ExternalContact(Result):
     follows: list[Follow] = Field(default_factory=list)
 
 
+class FollowInfo(Follow):
+    """A tie as `batch/get_by_user` shows it: ids of corp and rule-group tags only."""
+
+    tag_id: list[str] = Field(default_factory=list)
+
+
+class ListedCustomer(Result):
+    """One tie with its customer."""
+
+    contact: ExternalContact = Field(alias="external_contact")
+    tie: FollowInfo = Field(alias="follow_info")
+
+
+class FailInfo(Result):
+    """Whom an answer leaves out."""
+
+    unlicensed: list[str] = Field(alias="unlicensed_userid_list", default_factory=list)
+
+
+class CustomerPage(Result):
+    """batch/get_by_user: up to a hundred ties, and where to go on; no cursor at the end."""
+
+    listed: list[ListedCustomer] = Field(alias="external_contact_list", default_factory=list)
+    next_cursor: str = ""
+    failed: FailInfo = Field(alias="fail_info", default_factory=FailInfo)
+
+
+class GroupPage(Result):
+    """groupchat/list: ids only."""
+
+    chats: list[dict[str, Any]] = Field(alias="group_chat_list", default_factory=list)
+    next_cursor: str = ""
+
+
+class GroupPerson(Result):
+    """Somebody in a customer group: `type` 1 a member of staff, 2 a customer; `join_scene` 1 invited, 2 link, 3 QR."""
+
+    userid: str
+    type: int = 2
+    name: str = ""
+    join_time: Annotated[datetime, BeforeValidator(seconds)]
+    join_scene: int = 0
+    state: str = ""
+
+
+class Group(Result):
+    """A customer group with everybody in it; `member_version` changes with every coming and going."""
+
+    chat_id: str
+    name: str = ""
+    owner: str = ""
+    notice: str = ""
+    member_version: str = ""
+    create_time: Annotated[datetime, BeforeValidator(seconds)]
+    members: list[GroupPerson] = Field(alias="member_list", default_factory=list)
+
+
+class Behavior(Result):
+    """A member's day in numbers; rates are absent on days without chats."""
+
+    day: Annotated[datetime, BeforeValidator(seconds)] = Field(alias="stat_time")
+    chat_cnt: int | None = None
+    message_cnt: int | None = None
+    reply_percentage: float | None = None
+    avg_reply_time: int | None = None
+    negative_feedback_cnt: int | None = None
+    new_apply_cnt: int | None = None
+    new_contact_cnt: int | None = None
+
+
 class Department(Result):
     """A node of the company's tree."""
 
