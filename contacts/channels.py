@@ -1,11 +1,13 @@
 """Channels and campaigns: where customers come from, and what for."""
 
+from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import Column, Index, LargeBinary
+from sqlalchemy import Column, Connection, Index, LargeBinary, Table
+from sqlalchemy import select as select_rows
 from sqlmodel import Field, SQLModel
 
-from bot.database import BigId, UtcTime
+from bot.database import BigId, Remembered, UtcTime
 from contacts.models import PLAIN_JSON
 
 CONTACT_WAY, LINK, OTHER = "contact_way", "link", "other"
@@ -76,3 +78,34 @@ class Channel(SQLModel, table=True):
     created_at: datetime = Field(sa_type=UtcTime)
 
     __table_args__ = (Index("ix_channel_config", "config_id"),)
+
+
+CHANNELS: Table = Channel.__table__  # type: ignore[attr-defined]
+BY_STATE = select_rows(CHANNELS.c.id, CHANNELS.c.state, CHANNELS.c.remark, CHANNELS.c.tag_ids)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a customer came from, as far as an add has to know."""
+
+    channel_id: int | None = None
+    marks: bool = False
+    """Its customers get tags or a remark."""
+
+
+NOWHERE = Source()
+
+
+def read_sources(connection: Connection, _: str) -> dict[str, Source]:
+    """Every channel by its state, from the record."""
+    rows = connection.execute(BY_STATE)
+    return {row.state: Source(row.id, bool(row.remark or row.tag_ids)) for row in rows}
+
+
+# All at once, not one by one: anybody may write anything into the state of a link he was sent.
+SOURCES = Remembered(read_sources)
+
+
+def source_of(connection: Connection, state: str) -> Source:
+    """The channel a state belongs to, as it was at most a second ago."""
+    return SOURCES.get(connection).get(state, NOWHERE) if state else NOWHERE

@@ -66,7 +66,7 @@ class Customer(SQLModel, table=True):
     kind: int = 1
     """1 WeChat user, 2 WeCom user of another company."""
     birthday: date | None = None
-    """In the calendar it was given in: a lunar one holds year, lunar month and lunar day."""
+    """The solar date of it, also when she keeps it by the lunar calendar; see `contacts.annual` for unknown years."""
     birthday_lunar: bool = False
     birthday_next: date | None = Field(default=None, index=True)
     """The next occurrence in the solar calendar."""
@@ -144,6 +144,8 @@ class FollowUser(SQLModel, table=True):
 ADDED, HALF_ADDED, CONFIRMED, LOST, TRANSFERRED_OUT, TRANSFERRED_IN, TRANSFER_FAILED = (
     "added", "half_added", "confirmed", "lost", "transferred_out", "transferred_in", "transfer_failed",
 )  # fmt: skip
+REPEATED, ENDED_AGAIN = "repeated", "ended_again"
+"""An add of a tie that was whole, an end of one that had ended: nothing changed, and nobody counts them."""
 
 
 class TieChange(SQLModel, table=True):
