@@ -292,6 +292,15 @@ class LayerMove(SQLModel, table=True):
     __table_args__ = (Index("ix_layermove_layer", "layer", "at"),)
 
 
+class LayerLimit(SQLModel, table=True):
+    """Where one layer ends and the next begins; see `contacts.layers`. Those of `quadrant` are measured each night."""
+
+    name: str = Field(primary_key=True)
+    """recency, frequency, money or quadrant."""
+    limits: list[int] = Field(default_factory=list, sa_column=Column(PLAIN_JSON, nullable=False))
+    at: datetime = Field(sa_type=UtcTime)
+
+
 class Watermark(SQLModel, table=True):
     """How far a feed's data is complete, per store (empty: the whole company)."""
 
@@ -353,6 +362,8 @@ class Product(SQLModel, table=True):
     """After how many days it is usually bought again."""
     conditions: dict[str, Any] = Field(default_factory=dict, sa_column=Column(PLAIN_JSON, nullable=False))
     active: bool = True
+    first_sold_at: datetime | None = Field(default=None, sa_type=UtcTime)
+    """When it was first on an order; kept by `contacts.layers`."""
 
 
 class CustomerGroup(SQLModel, table=True):

@@ -265,6 +265,12 @@ def upgrade() -> None:
         batch_op.create_index('ix_job_lane', ['lane', 'id'], unique=False, sqlite_where=sa.text("state IN ('ready', 'running')"), postgresql_where=sa.text("state IN ('ready', 'running')"))
         batch_op.create_index('ix_job_running', ['id'], unique=False, sqlite_where=sa.text("state = 'running'"), postgresql_where=sa.text("state = 'running'"))
 
+    op.create_table('layerlimit',
+    sa.Column('name', sa.String(), nullable=False),
+    sa.Column('limits', sa.JSON().with_variant(postgresql.JSONB(), 'postgresql'), nullable=False),
+    sa.Column('at', sa.DateTime(timezone=True), nullable=False),
+    sa.PrimaryKeyConstraint('name')
+    )
     op.create_table('layermove',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
     sa.Column('at', sa.DateTime(timezone=True), nullable=False),
@@ -379,6 +385,7 @@ def upgrade() -> None:
     sa.Column('cycle_days', sa.Integer(), nullable=True),
     sa.Column('conditions', sa.JSON().with_variant(postgresql.JSONB(), 'postgresql'), nullable=False),
     sa.Column('active', sa.Boolean(), nullable=False),
+    sa.Column('first_sold_at', sa.DateTime(timezone=True), nullable=True),
     sa.PrimaryKeyConstraint('sku')
     )
     op.create_table('referral',
@@ -983,6 +990,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f('ix_layermove_customer_id'))
 
     op.drop_table('layermove')
+    op.drop_table('layerlimit')
     with op.batch_alter_table('job', schema=None) as batch_op:
         batch_op.drop_index('ix_job_running', sqlite_where=sa.text("state = 'running'"), postgresql_where=sa.text("state = 'running'"))
         batch_op.drop_index('ix_job_lane', sqlite_where=sa.text("state IN ('ready', 'running')"), postgresql_where=sa.text("state IN ('ready', 'running')"))
