@@ -145,6 +145,14 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_complaint_at'), ['at'], unique=False)
         batch_op.create_index(batch_op.f('ix_complaint_customer_id'), ['customer_id'], unique=False)
 
+    op.create_table('conversation',
+    sa.Column('userid', sa.String(), nullable=False),
+    sa.Column('tool', sa.String(), nullable=False),
+    sa.Column('arguments', sa.JSON().with_variant(postgresql.JSONB(), 'postgresql'), nullable=False),
+    sa.Column('rest', sa.JSON().with_variant(postgresql.JSONB(), 'postgresql'), nullable=False),
+    sa.Column('at', sa.DateTime(timezone=True), nullable=False),
+    sa.PrimaryKeyConstraint('userid')
+    )
     op.create_table('customer',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
     sa.Column('name', sa.String(), nullable=False),
@@ -526,6 +534,17 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id'),
     sa.UniqueConstraint('customer_id', 'userid', 'tag_id')
     )
+    op.create_table('target',
+    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
+    sa.Column('whose', sa.String(), nullable=False),
+    sa.Column('metric', sa.String(), nullable=False),
+    sa.Column('month', sa.Date(), nullable=False),
+    sa.Column('value', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('by', sa.String(), nullable=False),
+    sa.Column('at', sa.DateTime(timezone=True), nullable=False),
+    sa.PrimaryKeyConstraint('id'),
+    sa.UniqueConstraint('whose', 'metric', 'month')
+    )
     op.create_table('tiechange',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
     sa.Column('at', sa.DateTime(timezone=True), nullable=False),
@@ -749,6 +768,32 @@ def upgrade() -> None:
     with op.batch_alter_table('identity', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_identity_customer_id'), ['customer_id'], unique=False)
 
+    op.create_table('ordercredit',
+    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
+    sa.Column('order_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('refund_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('customer_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('userid', sa.String(), nullable=True),
+    sa.Column('basis', sa.String(), nullable=False),
+    sa.Column('store', sa.String(), nullable=True),
+    sa.Column('channel_id', sa.Integer(), nullable=True),
+    sa.Column('campaign_id', sa.Integer(), nullable=True),
+    sa.Column('campaign_basis', sa.String(), nullable=False),
+    sa.Column('amount_fen', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('margin_fen', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
+    sa.Column('confirms_at', sa.DateTime(timezone=True), nullable=False),
+    sa.ForeignKeyConstraint(['order_id'], ['orders.id'], ),
+    sa.PrimaryKeyConstraint('id'),
+    sa.UniqueConstraint('order_id', 'refund_id')
+    )
+    with op.batch_alter_table('ordercredit', schema=None) as batch_op:
+        batch_op.create_index('ix_ordercredit_at', ['at'], unique=False)
+        batch_op.create_index('ix_ordercredit_campaign', ['campaign_id', 'userid'], unique=False)
+        batch_op.create_index('ix_ordercredit_customer', ['customer_id', 'at'], unique=False)
+        batch_op.create_index('ix_ordercredit_refund', ['refund_id'], unique=False)
+        batch_op.create_index('ix_ordercredit_userid', ['userid', 'at'], unique=False)
+
     op.create_table('orderitem',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
     sa.Column('order_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
@@ -793,6 +838,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('participation', schema=None) as batch_op:
         batch_op.create_index('ix_participation_at', ['campaign_id', 'at'], unique=False)
+        batch_op.create_index('ix_participation_customer', ['customer_id', 'at'], unique=False)
 
     op.create_table('refund',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
@@ -856,6 +902,7 @@ def downgrade() -> None:
 
     op.drop_table('refund')
     with op.batch_alter_table('participation', schema=None) as batch_op:
+        batch_op.drop_index('ix_participation_customer')
         batch_op.drop_index('ix_participation_at')
 
     op.drop_table('participation')
@@ -868,6 +915,14 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f('ix_orderitem_category'))
 
     op.drop_table('orderitem')
+    with op.batch_alter_table('ordercredit', schema=None) as batch_op:
+        batch_op.drop_index('ix_ordercredit_userid')
+        batch_op.drop_index('ix_ordercredit_refund')
+        batch_op.drop_index('ix_ordercredit_customer')
+        batch_op.drop_index('ix_ordercredit_campaign')
+        batch_op.drop_index('ix_ordercredit_at')
+
+    op.drop_table('ordercredit')
     with op.batch_alter_table('identity', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_identity_customer_id'))
 
@@ -925,6 +980,7 @@ def downgrade() -> None:
         batch_op.drop_index('ix_tiechange_at')
 
     op.drop_table('tiechange')
+    op.drop_table('target')
     op.drop_table('tagpush')
     with op.batch_alter_table('taggroup', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_taggroup_name'))
@@ -1023,6 +1079,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f('ix_customer_birthday_next'))
 
     op.drop_table('customer')
+    op.drop_table('conversation')
     with op.batch_alter_table('complaint', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_complaint_customer_id'))
         batch_op.drop_index(batch_op.f('ix_complaint_at'))
