@@ -1,0 +1,1 @@
+"""The demo's company at full size: its people and half a year of who added whom, from a date alone."""
