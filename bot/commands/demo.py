@@ -15,15 +15,24 @@ import aiohttp
 from aiohttp import web
 from rich.console import Console
 from rich.panel import Panel
+from sqlalchemy import func
+from sqlmodel import Session, col, select
 
 from bot.app import BOT, Bot, create_app
 from bot.clock import Clock
+from bot.commands.demo_data.generate import generate, store
 from bot.database import Database
 from bot.schema import migrate
 from bot.settings import Settings, SimulatorSettings, host_and_port, read_settings
 from contacts.calendar import is_workday
+from contacts.facts import Order
+from contacts.models import Customer, Staff
 from simulator.app import create_simulator
-from simulator.corp import Corp, demo_corp
+from simulator.corp import Corp
+from simulator.platform import PLATFORM
+from simulator.population.company import STORES
+from simulator.population.settling import settle
+from simulator.population.ties import Population, populate
 
 ZONE = ZoneInfo("Asia/Shanghai")
 STOPS = (time(8, 30), time(9, 3), time(15, 0), time(20, 0))
@@ -102,15 +111,18 @@ async def running(start: datetime) -> AsyncIterator[Demo]:
     """Simulator and bot, ready to be used. Raises OSError when a port is taken."""
     clock = Clock(start)
     simulated = read_settings(SimulatorSettings)
-    corp = demo_corp(clock)
+    corp = Corp(clock)
+    simulator = create_simulator(corp)
+    population = populate(start.astimezone(ZONE).date())
+    settle(simulator[PLATFORM], population)
     listen = os.environ.get("FRONTLINE_LISTEN", "127.0.0.1:8000")
     simulator_url, bot_url = f"http://{simulated.simulator_listen}", f"http://{listen}"
     corp.callback_url = f"{bot_url}/wecom/callback"
     settings = demo_settings(corp, simulator_url, listen)
-    await fresh_database(settings)
+    await fresh_database(settings, population, corp)
     bot_app = create_app(settings, clock)
     async with (
-        served(create_simulator(corp), simulated.simulator_listen),
+        served(simulator, simulated.simulator_listen),
         served(bot_app, listen),
         aiohttp.ClientSession() as http,
     ):
@@ -137,13 +149,15 @@ def demo_settings(corp: Corp, simulator_url: str, listen: str) -> Settings:
     )
 
 
-async def fresh_database(settings: Settings) -> None:
-    """An empty database with the newest schema: the demo's data depends on its date only."""
+async def fresh_database(settings: Settings, population: Population, corp: Corp) -> None:
+    """A new database with the newest schema and the company's half-year: it depends on the demo's date only."""
     for leftover in home().glob("frontline.db*"):
         leftover.unlink()
     shutil.rmtree(home() / "media", ignore_errors=True)
     database = Database(settings.database)
     await migrate(database)
+    rows = generate(population, corp)
+    await database.write(lambda session: store(session, rows, population))
     await database.close()
 
 
@@ -174,6 +188,7 @@ async def run_until_stopped(start: datetime, out: Console) -> None:
                 f"  模拟企业微信  simulated WeCom   [bold]{demo.simulator_url}/[/]\n"
                 f"  机器人        bot               {demo.bot_url}/healthz\n"
                 f"  演示时间      demo time         {start.astimezone(ZONE):%Y-%m-%d %H:%M}\n"
+                f"  示例公司      company           {await company(demo)}\n"
                 f"  日志          log               {log_file()}\n\n"
                 "打开模拟企业微信：以客户身份添加好友，看欢迎语；以员工身份输入 help。\n"
                 "Open the simulated WeCom: add a friend as a customer, then type help as staff.  Ctrl-C ends it.",
@@ -187,6 +202,7 @@ async def play_once(start: datetime, out: Console) -> None:
     """Play the demo day by itself and print what happened. Raises `DemoFailed` if something did not."""
     async with running(start) as demo:
         await demo.settle()
+        out.print(f"示例公司：{await company(demo)}", highlight=False, soft_wrap=True)
         await morning(demo, out)
         seen = len(await messages(demo))
         for stop in STOPS:
@@ -200,6 +216,21 @@ async def play_once(start: datetime, out: Console) -> None:
         calls = (await demo.sim("GET", "calls"))["calls"]
         failed = [call for call in calls if call["errcode"]]
         out.print(f"演示结束：{len(calls)} 次接口调用，{len(failed)} 次出错。The demo day is over.", highlight=False)
+
+
+async def company(demo: Demo) -> str:
+    """How large the demo's company is."""
+
+    def count(session: Session) -> str:
+        staff = session.scalar(select(func.count()).select_from(Staff).where(col(Staff.active)))
+        customers = session.scalar(select(func.count()).select_from(Customer))
+        orders = session.scalar(select(func.count()).select_from(Order))
+        return (
+            f"{len(STORES)} 家门店、{staff} 名员工、{customers} 位客户、{orders} 笔订单  "
+            f"{len(STORES)} stores, {staff} staff, {customers} customers, {orders} orders"
+        )
+
+    return await demo.bot.database.read(count)
 
 
 async def morning(demo: Demo, out: Console) -> None:

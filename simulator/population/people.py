@@ -102,3 +102,9 @@ def birthday(dice: Random, number: int, need: str, day: date) -> date:
     chosen = day + timedelta(BIRTHDAY_SOON if number % 60 == 7 else dice.randrange(365))
     leap_day = chosen.month == 2 and chosen.day == 29
     return chosen.replace(year=chosen.year - age, day=28 if leap_day else chosen.day)
+
+
+def birthday_soon(person: Person, day: date) -> bool:
+    """Whether her birthday is `BIRTHDAY_SOON` days after this day."""
+    then = day + timedelta(BIRTHDAY_SOON)
+    return (person.born.month, person.born.day) == (then.month, then.day)
