@@ -10,14 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from sqlalchemy import delete
 from sqlmodel import Session, col, select
 
+from scripts_library.attachments import MAX_ATTACHMENTS, Attachment, Name
 from scripts_library.media import MediaRefused, add_file
 from scripts_library.rendering import TemplateRefused, check, render
-from sop.models import Attachment, Name, WelcomeFlow, When
+from sop.models import WelcomeFlow, When
 from sop.welcome import FLOWS, TEXT_BYTES, VARIABLES
 
 DEFAULT = Path(__file__).parent / "welcome_flows" / "default.yaml"
 ATTACHMENTS: TypeAdapter[Any] = TypeAdapter(Attachment)
-MAX_ATTACHMENTS = 9
 
 
 class FlowRefused(ValueError):

@@ -228,6 +228,14 @@ def upgrade() -> None:
     with op.batch_alter_table('donotcontact', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_donotcontact_customer_id'), ['customer_id'], unique=False)
 
+    op.create_table('forbiddenword',
+    sa.Column('word', sa.String(), nullable=False),
+    sa.Column('kind', sa.String(), nullable=False),
+    sa.Column('remedy', sa.String(), nullable=False),
+    sa.Column('unless', sa.JSON().with_variant(postgresql.JSONB(), 'postgresql'), nullable=False),
+    sa.Column('active', sa.Boolean(), nullable=False),
+    sa.PrimaryKeyConstraint('word')
+    )
     op.create_table('heldmerge',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
     sa.Column('at', sa.DateTime(timezone=True), nullable=False),
@@ -293,6 +301,14 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_layermove_customer_id'), ['customer_id'], unique=False)
         batch_op.create_index('ix_layermove_layer', ['layer', 'at'], unique=False)
 
+    op.create_table('lookuptable',
+    sa.Column('name', sa.String(), nullable=False),
+    sa.Column('title', sa.String(), nullable=False),
+    sa.Column('version', sa.Integer(), nullable=False),
+    sa.Column('rows', sa.JSON().with_variant(postgresql.JSONB(), 'postgresql'), nullable=False),
+    sa.Column('updated_at', sa.DateTime(timezone=True), nullable=False),
+    sa.PrimaryKeyConstraint('name')
+    )
     op.create_table('mainstaffchange',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
     sa.Column('at', sa.DateTime(timezone=True), nullable=False),
@@ -393,7 +409,7 @@ def upgrade() -> None:
     sa.Column('cycle_days', sa.Integer(), nullable=True),
     sa.Column('conditions', sa.JSON().with_variant(postgresql.JSONB(), 'postgresql'), nullable=False),
     sa.Column('active', sa.Boolean(), nullable=False),
-    sa.Column('first_sold_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('new_until', sa.DateTime(timezone=True), nullable=True),
     sa.PrimaryKeyConstraint('sku')
     )
     op.create_table('referral',
@@ -413,6 +429,30 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_referral_at'), ['at'], unique=False)
         batch_op.create_index(batch_op.f('ix_referral_referrer_id'), ['referrer_id'], unique=False)
 
+    op.create_table('run',
+    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
+    sa.Column('sop_id', sa.Integer(), nullable=False),
+    sa.Column('version_id', sa.Integer(), nullable=False),
+    sa.Column('customer_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('occurrence', sa.String(), nullable=False),
+    sa.Column('since', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('day', sa.Date(), nullable=False),
+    sa.Column('userid', sa.String(), nullable=True),
+    sa.Column('arm', sa.String(), nullable=False),
+    sa.Column('position', sa.String(), nullable=False),
+    sa.Column('bases', sa.JSON().with_variant(postgresql.JSONB(), 'postgresql'), nullable=False),
+    sa.Column('due_on', sa.Date(), nullable=False),
+    sa.Column('state', sa.String(), nullable=False),
+    sa.Column('reason', sa.String(), nullable=False),
+    sa.Column('ended_at', sa.DateTime(timezone=True), nullable=True),
+    sa.PrimaryKeyConstraint('id'),
+    sa.UniqueConstraint('sop_id', 'customer_id', 'occurrence')
+    )
+    with op.batch_alter_table('run', schema=None) as batch_op:
+        batch_op.create_index('ix_run_customer', ['customer_id'], unique=False)
+        batch_op.create_index('ix_run_due', ['due_on'], unique=False, sqlite_where=sa.text("state = 'active'"), postgresql_where=sa.text("state = 'active'"))
+        batch_op.create_index('ix_run_version', ['version_id', 'state'], unique=False)
+
     op.create_table('satisfaction',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
     sa.Column('at', sa.DateTime(timezone=True), nullable=False),
@@ -426,6 +466,60 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_satisfaction_at'), ['at'], unique=False)
         batch_op.create_index(batch_op.f('ix_satisfaction_customer_id'), ['customer_id'], unique=False)
 
+    op.create_table('script',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('code', sa.String(), nullable=False),
+    sa.Column('title', sa.String(), nullable=False),
+    sa.Column('category', sa.String(), nullable=False),
+    sa.Column('stage', sa.String(), nullable=False),
+    sa.Column('persona', sa.String(), nullable=False),
+    sa.Column('status', sa.String(), nullable=False),
+    sa.Column('version', sa.Integer(), nullable=True),
+    sa.Column('revision', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('shipped', sa.String(), nullable=False),
+    sa.Column('updated_at', sa.DateTime(timezone=True), nullable=False),
+    sa.PrimaryKeyConstraint('id'),
+    sa.UniqueConstraint('code')
+    )
+    with op.batch_alter_table('script', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_script_category'), ['category'], unique=False)
+        batch_op.create_index(batch_op.f('ix_script_revision'), ['revision'], unique=False)
+
+    op.create_table('scriptlibrary',
+    sa.Column('id', sa.Integer(), autoincrement=False, nullable=False),
+    sa.Column('revision', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.PrimaryKeyConstraint('id')
+    )
+    op.create_table('scriptuse',
+    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
+    sa.Column('at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('script_id', sa.Integer(), nullable=False),
+    sa.Column('version', sa.Integer(), nullable=False),
+    sa.Column('userid', sa.String(), nullable=False),
+    sa.Column('customer_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
+    sa.Column('act', sa.String(), nullable=False),
+    sa.PrimaryKeyConstraint('id')
+    )
+    with op.batch_alter_table('scriptuse', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_scriptuse_at'), ['at'], unique=False)
+        batch_op.create_index(batch_op.f('ix_scriptuse_customer_id'), ['customer_id'], unique=False)
+        batch_op.create_index('ix_scriptuse_script', ['script_id', 'act', 'at'], unique=False)
+        batch_op.create_index('ix_scriptuse_userid', ['userid', 'at'], unique=False)
+
+    op.create_table('sop',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('code', sa.String(), nullable=False),
+    sa.Column('name', sa.String(), nullable=False),
+    sa.Column('priority', sa.Integer(), nullable=False),
+    sa.Column('active', sa.Boolean(), nullable=False),
+    sa.Column('paused_reason', sa.String(), nullable=False),
+    sa.Column('draft', sa.JSON().with_variant(postgresql.JSONB(), 'postgresql'), nullable=True),
+    sa.Column('version_id', sa.Integer(), nullable=True),
+    sa.Column('pack', sa.String(), nullable=False),
+    sa.Column('updated_at', sa.DateTime(timezone=True), nullable=False),
+    sa.PrimaryKeyConstraint('id'),
+    sa.UniqueConstraint('code')
+    )
     op.create_table('spend',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
     sa.Column('source_id', sa.String(), nullable=False),
@@ -471,6 +565,18 @@ def upgrade() -> None:
     sa.Column('new_contacts', sa.Integer(), nullable=True),
     sa.PrimaryKeyConstraint('userid', 'day')
     )
+    op.create_table('stepoutcome',
+    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
+    sa.Column('run_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('position', sa.String(), nullable=False),
+    sa.Column('at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('outcome', sa.String(), nullable=False),
+    sa.Column('reason', sa.String(), nullable=False),
+    sa.PrimaryKeyConstraint('id')
+    )
+    with op.batch_alter_table('stepoutcome', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_stepoutcome_run_id'), ['run_id'], unique=False)
+
     op.create_table('store',
     sa.Column('code', sa.String(), nullable=False),
     sa.Column('name', sa.String(), nullable=False),
@@ -563,6 +669,43 @@ def upgrade() -> None:
     with op.batch_alter_table('tiechange', schema=None) as batch_op:
         batch_op.create_index('ix_tiechange_at', ['at', 'kind'], unique=False)
         batch_op.create_index('ix_tiechange_userid', ['userid', 'at'], unique=False)
+
+    op.create_table('todo',
+    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
+    sa.Column('run_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
+    sa.Column('position', sa.String(), nullable=False),
+    sa.Column('sop_id', sa.Integer(), nullable=True),
+    sa.Column('campaign_id', sa.Integer(), nullable=True),
+    sa.Column('customer_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('userid', sa.String(), nullable=False),
+    sa.Column('title', sa.String(), nullable=False),
+    sa.Column('via', sa.String(), nullable=False),
+    sa.Column('reason', sa.String(), nullable=False),
+    sa.Column('words', sa.String(), nullable=False),
+    sa.Column('facts', sa.JSON().with_variant(postgresql.JSONB(), 'postgresql'), nullable=False),
+    sa.Column('value_fen', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('priority', sa.Integer(), nullable=False),
+    sa.Column('day', sa.Date(), nullable=False),
+    sa.Column('due_on', sa.Date(), nullable=False),
+    sa.Column('state', sa.String(), nullable=False),
+    sa.Column('result', sa.String(), nullable=False),
+    sa.Column('carried', sa.String(), nullable=False),
+    sa.Column('shown_on', sa.Date(), nullable=True),
+    sa.Column('number', sa.Integer(), nullable=True),
+    sa.Column('pushed_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('closed_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('closed_by', sa.String(), nullable=False),
+    sa.Column('outcome', sa.String(), nullable=False),
+    sa.Column('escalated_on', sa.Date(), nullable=True),
+    sa.PrimaryKeyConstraint('id'),
+    sa.UniqueConstraint('run_id', 'position')
+    )
+    with op.batch_alter_table('todo', schema=None) as batch_op:
+        batch_op.create_index('ix_todo_closed', ['closed_at'], unique=False)
+        batch_op.create_index('ix_todo_customer', ['customer_id', 'state'], unique=False)
+        batch_op.create_index('ix_todo_open', ['userid', 'day'], unique=False, sqlite_where=sa.text("state = 'open'"), postgresql_where=sa.text("state = 'open'"))
+        batch_op.create_index('ix_todo_shown', ['shown_on', 'userid'], unique=False)
+        batch_op.create_index(batch_op.f('ix_todo_sop_id'), ['sop_id'], unique=False)
 
     op.create_table('token',
     sa.Column('id', sa.String(), nullable=False),
@@ -838,7 +981,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('participation', schema=None) as batch_op:
         batch_op.create_index('ix_participation_at', ['campaign_id', 'at'], unique=False)
-        batch_op.create_index('ix_participation_customer', ['customer_id', 'at'], unique=False)
+        batch_op.create_index('ix_participation_customer', ['customer_id'], unique=False)
 
     op.create_table('refund',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
@@ -857,6 +1000,38 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_refund_customer_id'), ['customer_id'], unique=False)
         batch_op.create_index(batch_op.f('ix_refund_order_id'), ['order_id'], unique=False)
 
+    op.create_table('scriptversion',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('script_id', sa.Integer(), nullable=False),
+    sa.Column('number', sa.Integer(), nullable=False),
+    sa.Column('title', sa.String(), nullable=False),
+    sa.Column('category', sa.String(), nullable=False),
+    sa.Column('stage', sa.String(), nullable=False),
+    sa.Column('persona', sa.String(), nullable=False),
+    sa.Column('body', sa.String(), nullable=False),
+    sa.Column('attachments', sa.JSON().with_variant(postgresql.JSONB(), 'postgresql'), nullable=False),
+    sa.Column('keywords', sa.JSON().with_variant(postgresql.JSONB(), 'postgresql'), nullable=False),
+    sa.Column('fallbacks', sa.JSON().with_variant(postgresql.JSONB(), 'postgresql'), nullable=False),
+    sa.Column('by', sa.String(), nullable=False),
+    sa.Column('at', sa.DateTime(timezone=True), nullable=False),
+    sa.ForeignKeyConstraint(['script_id'], ['script.id'], ),
+    sa.PrimaryKeyConstraint('id'),
+    sa.UniqueConstraint('script_id', 'number')
+    )
+    op.create_table('sopversion',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('sop_id', sa.Integer(), nullable=False),
+    sa.Column('number', sa.Integer(), nullable=False),
+    sa.Column('rule', sa.JSON().with_variant(postgresql.JSONB(), 'postgresql'), nullable=False),
+    sa.Column('published_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('published_by', sa.String(), nullable=False),
+    sa.ForeignKeyConstraint(['sop_id'], ['sop.id'], ),
+    sa.PrimaryKeyConstraint('id'),
+    sa.UniqueConstraint('sop_id', 'number')
+    )
+    with op.batch_alter_table('sopversion', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_sopversion_sop_id'), ['sop_id'], unique=False)
+
     op.create_table('staffdepartment',
     sa.Column('userid', sa.String(), nullable=False),
     sa.Column('department_id', sa.Integer(), autoincrement=False, nullable=False),
@@ -874,6 +1049,7 @@ def upgrade() -> None:
     sa.Column('order', sa.Integer(), nullable=False),
     sa.Column('ours', sa.Boolean(), nullable=False),
     sa.Column('deleted', sa.Boolean(), nullable=False),
+    sa.Column('seen_at', sa.DateTime(timezone=True), nullable=True),
     sa.ForeignKeyConstraint(['group_id'], ['taggroup.id'], ),
     sa.PrimaryKeyConstraint('id')
     )
@@ -895,6 +1071,11 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f('ix_staffdepartment_department_id'))
 
     op.drop_table('staffdepartment')
+    with op.batch_alter_table('sopversion', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_sopversion_sop_id'))
+
+    op.drop_table('sopversion')
+    op.drop_table('scriptversion')
     with op.batch_alter_table('refund', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_refund_order_id'))
         batch_op.drop_index(batch_op.f('ix_refund_customer_id'))
@@ -975,6 +1156,14 @@ def downgrade() -> None:
 
     op.drop_table('touch')
     op.drop_table('token')
+    with op.batch_alter_table('todo', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_todo_sop_id'))
+        batch_op.drop_index('ix_todo_shown')
+        batch_op.drop_index('ix_todo_open', sqlite_where=sa.text("state = 'open'"), postgresql_where=sa.text("state = 'open'"))
+        batch_op.drop_index('ix_todo_customer')
+        batch_op.drop_index('ix_todo_closed')
+
+    op.drop_table('todo')
     with op.batch_alter_table('tiechange', schema=None) as batch_op:
         batch_op.drop_index('ix_tiechange_userid')
         batch_op.drop_index('ix_tiechange_at')
@@ -995,6 +1184,10 @@ def downgrade() -> None:
     op.drop_table('synccursor')
     op.drop_table('storehours')
     op.drop_table('store')
+    with op.batch_alter_table('stepoutcome', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_stepoutcome_run_id'))
+
+    op.drop_table('stepoutcome')
     op.drop_table('staffstatistic')
     op.drop_table('staffday')
     op.drop_table('staff')
@@ -1004,11 +1197,31 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f('ix_spend_campaign_id'))
 
     op.drop_table('spend')
+    op.drop_table('sop')
+    with op.batch_alter_table('scriptuse', schema=None) as batch_op:
+        batch_op.drop_index('ix_scriptuse_userid')
+        batch_op.drop_index('ix_scriptuse_script')
+        batch_op.drop_index(batch_op.f('ix_scriptuse_customer_id'))
+        batch_op.drop_index(batch_op.f('ix_scriptuse_at'))
+
+    op.drop_table('scriptuse')
+    op.drop_table('scriptlibrary')
+    with op.batch_alter_table('script', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_script_revision'))
+        batch_op.drop_index(batch_op.f('ix_script_category'))
+
+    op.drop_table('script')
     with op.batch_alter_table('satisfaction', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_satisfaction_customer_id'))
         batch_op.drop_index(batch_op.f('ix_satisfaction_at'))
 
     op.drop_table('satisfaction')
+    with op.batch_alter_table('run', schema=None) as batch_op:
+        batch_op.drop_index('ix_run_version')
+        batch_op.drop_index('ix_run_due', sqlite_where=sa.text("state = 'active'"), postgresql_where=sa.text("state = 'active'"))
+        batch_op.drop_index('ix_run_customer')
+
+    op.drop_table('run')
     with op.batch_alter_table('referral', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_referral_referrer_id'))
         batch_op.drop_index(batch_op.f('ix_referral_at'))
@@ -1041,6 +1254,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f('ix_mainstaffchange_customer_id'))
 
     op.drop_table('mainstaffchange')
+    op.drop_table('lookuptable')
     with op.batch_alter_table('layermove', schema=None) as batch_op:
         batch_op.drop_index('ix_layermove_layer')
         batch_op.drop_index(batch_op.f('ix_layermove_customer_id'))
@@ -1057,6 +1271,7 @@ def downgrade() -> None:
     op.drop_table('job')
     op.drop_table('holiday')
     op.drop_table('heldmerge')
+    op.drop_table('forbiddenword')
     with op.batch_alter_table('donotcontact', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_donotcontact_customer_id'))
 

@@ -1,0 +1,260 @@
+"""What scripts are filled with: a typed context of customer, staff, company, campaign, booking and product.
+
+It is built from the record for many (member, customer) pairs in a handful of queries, however many they are. What the
+record does not know is left to the script's own fallback, then to the variable's: a customer never sees a gap.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import date, datetime
+from typing import TypeVar
+from zoneinfo import ZoneInfo
+
+from sqlmodel import Session, col, func, select
+
+from bot.language import CURRENT
+from contacts.channels import Campaign, CampaignStaff, Channel
+from contacts.facts import Booking, Order, OrderItem, Product
+from contacts.models import Customer, FollowUser, Store
+from contacts.staff import place_of
+from scripts_library.rendering import Variable
+
+T = TypeVar("T")
+CHUNK = 500
+CANCELLED = "cancelled"
+
+VARIABLES = {
+    "customer.name": Variable("the customer as the member calls her: the remark, else her own name", "王" * 20, "您好"),
+    "customer.birthday": Variable("her next birthday, such as 3月8日", "12月31日", "生日"),
+    "customer.last_product": Variable("what she bought last", "物" * 30, "上次选的那款"),
+    "customer.last_order_on": Variable("the day of her last order, such as 3月8日", "12月31日", "上次"),
+    "staff.name": Variable("the member's name", "李" * 20, "您的专属顾问"),
+    "company.name": Variable("the company's name: its root department's", "公司" * 15, "我们"),
+    "campaign.name": Variable("the running campaign the member takes part in", "活" * 30, "这次活动"),
+    "campaign.ends_on": Variable("its last day, such as 3月8日", "12月31日", "活动截止那天"),
+    "booking.item": Variable("what she has booked", "项" * 30, "预约的项目"),
+    "booking.time": Variable("when she is expected, such as 3月8日 14:00", "12月31日 23:59", "约好的时间"),
+    "booking.store": Variable("where", "店" * 30, "店里"),
+    "product.name": Variable("the product at hand", "品" * 30, "这款"),
+    "product.price": Variable("its price in yuan", "9999999.99元", "到店价"),
+}
+
+
+@dataclass(frozen=True)
+class CustomerPart:
+    """The customer."""
+
+    name: str = ""
+    birthday: str = ""
+    last_product: str = ""
+    last_order_on: str = ""
+
+
+@dataclass(frozen=True)
+class StaffPart:
+    """Who speaks."""
+
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class CompanyPart:
+    """For whom."""
+
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class CampaignPart:
+    """What is on at the moment."""
+
+    name: str = ""
+    ends_on: str = ""
+
+
+@dataclass(frozen=True)
+class BookingPart:
+    """The next appointment."""
+
+    item: str = ""
+    time: str = ""
+    store: str = ""
+
+
+@dataclass(frozen=True)
+class ProductPart:
+    """What is talked about."""
+
+    name: str = ""
+    price: str = ""
+
+
+@dataclass(frozen=True)
+class ScriptContext:
+    """Everything a script may name; an empty value is one the record does not know."""
+
+    customer: CustomerPart = field(default_factory=CustomerPart)
+    staff: StaffPart = field(default_factory=StaffPart)
+    company: CompanyPart = field(default_factory=CompanyPart)
+    campaign: CampaignPart = field(default_factory=CampaignPart)
+    booking: BookingPart = field(default_factory=BookingPart)
+    product: ProductPart = field(default_factory=ProductPart)
+
+    def values(self, fallbacks: Mapping[str, str]) -> dict[str, str]:
+        """Every variable with its value, the script's own fallback, or the variable's."""
+        known = {f"{part.name}.{name}": value for part in fields(self) for name, value in self.part(part.name)}
+        return {
+            name: known.get(name) or fallbacks.get(name) or variable.fallback for name, variable in VARIABLES.items()
+        }
+
+    def part(self, name: str) -> Iterator[tuple[str, str]]:
+        """The fields of one part."""
+        part = getattr(self, name)
+        return ((one.name, getattr(part, one.name)) for one in fields(part))
+
+
+def context_for(
+    session: Session, userid: str, customer_id: int | None, now: datetime, zone: ZoneInfo, *, sku: str | None = None
+) -> ScriptContext:
+    """The context of one member and, where she is known, one customer."""
+    if customer_id is None:
+        return contexts(session, [(userid, 0)], now, zone, sku)[(userid, 0)]
+    return contexts(session, [(userid, customer_id)], now, zone, sku)[(userid, customer_id)]
+
+
+def contexts(
+    session: Session, pairs: Sequence[tuple[str, int]], now: datetime, zone: ZoneInfo, sku: str | None = None
+) -> dict[tuple[str, int], ScriptContext]:
+    """The contexts of many (userid, customer id) pairs; a customer nobody knows has an empty part."""
+    userids, ids = {userid for userid, _ in pairs}, {customer for _, customer in pairs}
+    people = customers(session, ids)
+    remarks = remarks_of(session, userids, ids)
+    bought, booked = last_products(session, ids), next_bookings(session, ids, now, zone)
+    running, product = campaigns(session, userids, now.astimezone(zone).date()), product_of(session, sku)
+    made = {}
+    for userid, customer_id in pairs:
+        place = place_of(session, userid)
+        made[(userid, customer_id)] = ScriptContext(
+            customer_part(people.get(customer_id), remarks.get((userid, customer_id), ""), bought, zone),
+            StaffPart(place.name),
+            CompanyPart(place.company),
+            running.get(userid, CampaignPart()),
+            booked.get(customer_id, BookingPart()),
+            product,
+        )
+    return made
+
+
+def customer_part(customer: Customer | None, remark: str, bought: Mapping[int, str], zone: ZoneInfo) -> CustomerPart:
+    """What is known about one customer; an erased one has no name."""
+    if customer is None or customer.erased_at:
+        return CustomerPart()
+    last = customer.last_order_at
+    return CustomerPart(
+        remark or customer.name,
+        spoken(customer.birthday_next),
+        bought.get(customer.id or 0, ""),
+        spoken(last.astimezone(zone).date() if last else None),
+    )
+
+
+def customers(session: Session, ids: Iterable[int]) -> dict[int, Customer]:
+    """The customers with these ids."""
+    found: dict[int, Customer] = {}
+    for some in chunks(ids):
+        found |= {one.id or 0: one for one in session.exec(select(Customer).where(col(Customer.id).in_(some)))}
+    return found
+
+
+def remarks_of(session: Session, userids: set[str], ids: Iterable[int]) -> dict[tuple[str, int], str]:
+    """What each of these members calls each of these customers."""
+    found = {}
+    for some in chunks(ids):
+        ties = (
+            select(FollowUser.userid, FollowUser.customer_id, FollowUser.remark, Channel.remark)
+            .join(Channel, col(Channel.id) == col(FollowUser.channel_id), isouter=True)
+            .where(col(FollowUser.customer_id).in_(some), col(FollowUser.remark) != "")
+        )
+        for userid, customer_id, remark, prefix in session.exec(ties):
+            if userid in userids:
+                # The channel's mark in front of a remark is for us, not for her eyes.
+                found[(userid, customer_id)] = remark.removeprefix(prefix or "").lstrip(" -_—·|")
+    return found
+
+
+def last_products(session: Session, ids: Iterable[int]) -> dict[int, str]:
+    """The dearest item of each customer's last order."""
+    found: dict[int, str] = {}
+    for some in chunks(ids):
+        last = (
+            select(Order.customer_id, func.max(Order.at).label("at"))
+            .where(col(Order.customer_id).in_(some))
+            .group_by(col(Order.customer_id))
+            .subquery()
+        )
+        items = (
+            select(Order.customer_id, OrderItem.name)
+            .join(last, (col(Order.customer_id) == last.c.customer_id) & (col(Order.at) == last.c.at))
+            .join(OrderItem, col(OrderItem.order_id) == col(Order.id))
+            .order_by(col(OrderItem.amount_fen), col(OrderItem.id).desc())
+        )
+        found |= {customer_id: name for customer_id, name in session.exec(items)}  # noqa: C416 - rows, not pairs
+    return found
+
+
+def next_bookings(session: Session, ids: Iterable[int], now: datetime, zone: ZoneInfo) -> dict[int, BookingPart]:
+    """Each customer's next appointment."""
+    found: dict[int, BookingPart] = {}
+    for some in chunks(ids):
+        ahead = (
+            select(Booking, Store.name)
+            .join(Store, col(Store.code) == col(Booking.store), isouter=True)
+            .where(col(Booking.customer_id).in_(some), col(Booking.starts_at) >= now, Booking.status != CANCELLED)
+            .order_by(col(Booking.starts_at).desc())
+        )
+        for one, store in session.exec(ahead):
+            local = one.starts_at.astimezone(zone)
+            found[one.customer_id] = BookingPart(one.item, f"{spoken(local.date())} {local:%H:%M}", store or "")
+    return found
+
+
+def campaigns(session: Session, userids: Iterable[str], today: date) -> dict[str, CampaignPart]:
+    """The running campaign of each member: of several, the one that ends first."""
+    running = (
+        select(CampaignStaff.userid, Campaign.name, col(Campaign.ends_on))
+        .join(Campaign, col(Campaign.id) == col(CampaignStaff.campaign_id))
+        .where(col(Campaign.starts_on) <= today, col(Campaign.ends_on) >= today)
+        .order_by(col(Campaign.ends_on).desc(), col(Campaign.id).desc())
+    )
+    found: dict[str, CampaignPart] = {}
+    for some in chunks(userids):
+        for userid, name, ends_on in session.exec(running.where(col(CampaignStaff.userid).in_(some))):
+            found[userid] = CampaignPart(name, spoken(ends_on))
+    return found
+
+
+def product_of(session: Session, sku: str | None) -> ProductPart:
+    """The product at hand."""
+    product = session.get(Product, sku) if sku else None
+    return ProductPart(product.name, yuan(product.price_fen)) if product else ProductPart()
+
+
+def spoken(day: date | None) -> str:
+    """A day as people say it; empty without one."""
+    if day is None:
+        return ""
+    return f"{day.month}月{day.day}日" if CURRENT.get() != "en" else f"{day:%B} {day.day}"
+
+
+def yuan(fen: int) -> str:
+    """An amount as people say it; empty when the price is not known."""
+    if not fen:
+        return ""
+    whole, rest = divmod(fen, 100)
+    return f"{whole}.{rest:02}元" if rest else f"{whole}元"
+
+
+def chunks(values: Iterable[T]) -> Iterator[Sequence[T]]:
+    """The values by the few hundred: a statement takes only so many variables."""
+    listed = list(values)
+    return (listed[start : start + CHUNK] for start in range(0, len(listed), CHUNK))

@@ -1,0 +1,180 @@
+"""Search in the library: an index of terms with BM25, kept in memory per process and brought up to date by revision.
+
+Only what is committed is indexed: it is read on a connection of its own, so that a change somebody undoes never was.
+"""
+
+import re
+import threading
+from array import array
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import log
+
+from sqlalchemy import Engine
+from sqlmodel import Session, col, select
+
+from scripts_library.models import PUBLISHED, Script, ScriptLibrary, ScriptVersion
+from scripts_library.terms import terms_of_name, terms_of_query, terms_of_text
+
+TITLE, KEYWORD, CATEGORY, STAGE, BODY = 3.0, 3.0, 2.0, 1.0, 1.0
+K1, B, USUAL_LENGTH = 2.5, 0.3, 120
+"""BM25's saturation and length; the usual length is a constant, so that adding a script changes no other's weight."""
+OPENING = 60
+TIDY = 0.25
+"""Rebuild the index when so great a part of it is of removed scripts."""
+STAGE_WORDS = {
+    "ice_break": "破冰 开场",
+    "engage": "互动",
+    "probe": "探需 了解需求",
+    "product": "产品介绍",
+    "objection": "异议 拒绝 objection",
+    "close": "促成 成交",
+    "care": "关怀 售后 care",
+    "win_back": "唤回 激活",
+    "referral": "转介绍",
+}
+MARKUP = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A published script as lists show it."""
+
+    script_id: int
+    version: int
+    code: str
+    title: str
+    category: str
+    stage: str
+    opening: str
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A script found, and how well it fits."""
+
+    entry: Entry
+    score: float
+
+
+class Index:
+    """Postings in arrays: for each term, slots of scripts and what the term weighs there."""
+
+    def __init__(self) -> None:
+        self.revision = 0
+        self.entries: list[Entry | None] = []
+        self.slots: dict[int, int] = {}
+        self.postings: dict[str, tuple[array[int], array[float]]] = {}
+
+    def add(self, entry: Entry, keywords: Sequence[str], body: str) -> None:
+        """Put a script in, in place of what stood there before."""
+        self.remove(entry.script_id)
+        slot = len(self.entries)
+        self.entries.append(entry)
+        self.slots[entry.script_id] = slot
+        weights = weights_of(entry, keywords, body)
+        longer = K1 * (1 - B + B * len(body) / USUAL_LENGTH)
+        for term, weight in weights.items():
+            posting = self.postings.get(term)
+            if posting is None:
+                posting = self.postings[term] = (array("I"), array("f"))
+            posting[0].append(slot)
+            posting[1].append(weight * (K1 + 1) / (weight + longer))
+
+    def remove(self, script_id: int) -> None:
+        """Take a script out; its postings stay until the index is tidied."""
+        slot = self.slots.pop(script_id, None)
+        if slot is not None:
+            self.entries[slot] = None
+
+    @property
+    def untidy(self) -> bool:
+        """Whether too much of it is of removed scripts."""
+        return len(self.entries) - len(self.slots) > max(100, TIDY * len(self.entries))
+
+    def find(self, words: str, limit: int, categories: Iterable[str] | None = None) -> list[Hit]:
+        """The best scripts for these words; those of all trades before one trade's where they fit equally well."""
+        scores: defaultdict[int, float] = defaultdict(float)
+        number = len(self.entries)
+        for term, weight in terms_of_query(words).items():
+            slots, impacts = self.postings.get(term, ((), ()))
+            rarity = weight * log(1 + (number - len(slots) + 0.5) / (len(slots) + 0.5))
+            for slot, impact in zip(slots, impacts, strict=True):
+                scores[slot] += rarity * impact
+        wanted = set(categories) if categories is not None else None
+        hits = [
+            Hit(entry, score)
+            for slot, score in scores.items()
+            if (entry := self.entries[slot]) and (wanted is None or entry.category in wanted)
+        ]
+        hits.sort(key=lambda hit: (-round(hit.score, 6), hit.entry.category, hit.entry.script_id))
+        return hits[:limit]
+
+
+def weights_of(entry: Entry, keywords: Sequence[str], body: str) -> dict[str, float]:
+    """How much each term counts in a script: where it stands, and how often."""
+    weights: defaultdict[str, float] = defaultdict(float)
+    for name, factor in ((entry.title, TITLE), *((keyword, KEYWORD) for keyword in keywords)):
+        for term, weight in terms_of_name(name):
+            weights[term] += weight * factor
+    prose = ((entry.category, CATEGORY), (STAGE_WORDS.get(entry.stage, ""), STAGE), (MARKUP.sub(" ", body), BODY))
+    for text, factor in prose:
+        for term, weight in terms_of_text(text):
+            weights[term] += weight * factor
+    return weights
+
+
+class Library:
+    """One database's index in this process."""
+
+    def __init__(self) -> None:
+        self.index = Index()
+        self.lock = threading.Lock()
+        """An index is changed in place: nobody looks into it meanwhile."""
+
+    def find(self, engine: Engine, words: str, limit: int, categories: Iterable[str] | None) -> list[Hit]:
+        """The best scripts among everything that is committed."""
+        with self.lock:
+            self.refresh(engine)
+            return self.index.find(words, limit, categories)
+
+    def refresh(self, engine: Engine) -> None:
+        """Take in what changed since the index was read."""
+        with Session(engine) as session:
+            revision = session.exec(select(ScriptLibrary.revision)).first() or 0
+            if revision < self.index.revision or self.index.untidy:  # another database of the same name, or worn
+                self.index = Index()
+            if revision > self.index.revision:
+                self.read(session)
+                self.index.revision = revision
+
+    def read(self, session: Session) -> None:
+        """The scripts changed since, as they are now."""
+        changed = (
+            select(Script, ScriptVersion)
+            .join(ScriptVersion, col(ScriptVersion.script_id) == col(Script.id))
+            .where(col(Script.revision) > self.index.revision, ScriptVersion.number == Script.version)
+        )
+        for script, version in session.exec(changed.execution_options(yield_per=1000)):
+            if script.status == PUBLISHED:
+                self.index.add(entry_of(script, version), version.keywords, version.body)
+            else:
+                self.index.remove(script.id or 0)
+
+
+LIBRARIES: defaultdict[str, Library] = defaultdict(Library)
+
+
+def search(session: Session, words: str, limit: int = 5, categories: Iterable[str] | None = None) -> list[Hit]:
+    """The best published scripts for what somebody typed, best first: Chinese, pinyin, initials, English, synonyms."""
+    engine = session.connection().engine
+    return LIBRARIES[str(engine.url)].find(engine, words, limit, categories)
+
+
+def entry_of(script: Script, version: ScriptVersion) -> Entry:
+    """A script as lists show it."""
+    opening = re.sub(r"\s+", " ", MARKUP.sub("", version.body)).strip(" ，,。:：、！!")
+    return Entry(
+        script.id or 0, version.number, script.code, script.title, script.category, script.stage, opening[:OPENING]
+    )
