@@ -34,6 +34,8 @@ class Tag(SQLModel, table=True):
     ours: bool = False
     """This app made it, so this app may edit and delete it."""
     deleted: bool = False
+    seen_at: datetime | None = Field(default=None, sa_type=UtcTime)
+    """When the platform last showed it: an older list that lacks it proves nothing."""
 
 
 class PairTag(SQLModel, table=True):
