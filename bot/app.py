@@ -13,7 +13,8 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy import Connection, text
 
-from bot import callback
+from bot import api, callback
+from bot.api import API, Api
 from bot.callback import ACCEPTOR, CRYPTO, Acceptor
 from bot.clock import Clock
 from bot.database import Database, answers
@@ -87,13 +88,14 @@ def create_app(settings: Settings, clock: Clock | None = None) -> web.Applicatio
     async def run(app: web.Application) -> AsyncIterator[None]:
         async with open_bot(settings, clock) as bot:
             app[BOT], app[ACCEPTOR] = bot, bot.acceptor
+            app[API] = Api(bot.database, clock, settings)
             await tick(bot.database, clock, ZoneInfo(settings.timezone))
             bot.start()
             yield
             await bot.stop()
 
     app.cleanup_ctx.append(run)
-    app.add_routes([*callback.routes, *routes])
+    app.add_routes([*callback.routes, *api.routes, *routes])
     return app
 
 

@@ -8,6 +8,7 @@ from datetime import date
 from errno import EADDRINUSE
 from pathlib import Path
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import typer
 from aiohttp import web
@@ -21,6 +22,7 @@ from uvloop import new_event_loop
 from bot.app import AlreadyRunning, create_app
 from bot.clock import Clock
 from bot.commands import demo, doctor
+from bot.commands.load import ImportFailed, import_file
 from bot.commands.sync import SyncFailed, sync
 from bot.database import Database
 from bot.jobs import DEAD, Job, NewJob, Priority, enqueue, retry_dead
@@ -57,7 +59,15 @@ def main() -> None:
     """Run the command line: every expected failure is a sentence, never a traceback."""
     try:
         app()
-    except (CommandFailed, SettingsError, AlreadyRunning, FlowRefused, demo.DemoFailed, SyncFailed) as error:
+    except (
+        CommandFailed,
+        SettingsError,
+        AlreadyRunning,
+        FlowRefused,
+        demo.DemoFailed,
+        SyncFailed,
+        ImportFailed,
+    ) as error:
         fail(str(error))
     except DBAPIError as error:
         fail(f"the database refused: {error.orig}")
@@ -188,6 +198,26 @@ async def migrated_sync(settings: Settings) -> str:
     """Pull, on a database that is up to date."""
     await prepare(settings)
     return await sync(settings, out)
+
+
+@app.command("import")
+def import_command(
+    kind: Annotated[str, typer.Argument(help="What the records are: orders, visits, … (docs/ingest.md).")],
+    file: Annotated[Path, typer.Argument(help="A CSV file whose columns are named as the fields are.")],
+    partial: Annotated[bool, typer.Option("--partial", help="Store the good rows even if others are wrong.")] = False,
+    complete_to: Annotated[
+        str | None, typer.Option(help="Up to when this feed is complete, such as 2026-11-16T00:00:00+08:00.")
+    ] = None,
+) -> None:
+    """Load records of other systems from a CSV file; loading it again changes nothing."""
+    settings = settings_of_command()
+
+    async def work(database: Database) -> str:
+        now, zone = Clock().now(), ZoneInfo(settings.timezone)
+        given: dict[str, Any] = {"now": now, "zone": zone, "only_good": partial, "complete_to": complete_to, "out": out}
+        return await import_file(database, kind, file, **given)
+
+    out.print(asyncio.run(with_database(settings, migrated(work))), markup=False, highlight=False, soft_wrap=True)
 
 
 @welcome.command("load")

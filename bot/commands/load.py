@@ -1,0 +1,207 @@
+"""`frontline import`: a CSV file of records, beside a running server or alone.
+
+First the whole file is looked at, then it is stored in short transactions, so that callbacks never wait long. A file
+with anything wrong in it is not stored, unless `--partial`; every wrong row goes to a file of its own.
+"""
+
+import asyncio
+import csv
+import marshal
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any
+from zoneinfo import ZoneInfo
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session
+
+from bot.database import Database
+from contacts.checks import AHEAD, Load, check, read_entries
+from contacts.feeds import Entry
+from contacts.ingest import CHUNK, Outcome, take
+from contacts.records import RECORDS, Problem, moment
+from contacts.spreadsheets import BadFile, read_rows
+from contacts.watermarks import COMPANY, move_watermarks
+
+TRIES = 3
+"""Of one chunk: it goes again when somebody else made the same customer at the same moment."""
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+Rows = list[tuple[int, Any]]
+
+
+class ImportFailed(Exception):
+    """The file was not imported; the text says why."""
+
+
+class Rejects:
+    """The file of wrong rows beside the imported one: made when there is one, gone when there is none any more."""
+
+    def __init__(self, imported: Path) -> None:
+        self.path = imported.with_name(f"{imported.stem}.rejected.csv")
+        self.path.unlink(missing_ok=True)
+        self.lines: set[int] = set()
+        self.file: IO[str] | None = None
+
+    def add(self, problems: Iterable[Problem]) -> None:
+        """Note what is wrong, a row per field."""
+        for one in problems:
+            if self.file is None:
+                self.file = self.path.open("w", encoding="utf-8-sig", newline="")
+                csv.writer(self.file).writerow(["line", "field", "value", "remedy"])
+            self.lines.add(one.place)
+            # What a cell holds must not run as a formula where this file is opened.
+            value = f"'{one.value}" if one.value.startswith(FORMULA) else one.value
+            csv.writer(self.file).writerow([one.place, one.field, value, one.remedy])
+
+    def close(self) -> None:
+        """Finish the file."""
+        if self.file:
+            self.file.close()
+
+
+@dataclass
+class Import:
+    """One file on its way in."""
+
+    database: Database
+    kind: str
+    path: Path
+    now: datetime
+    zone: ZoneInfo
+    rejects: Rejects
+    shown: Callable[[str, int], None]
+    """Called with what is being done and the line it has come to."""
+    stores: set[str] = field(default_factory=set)
+    stored: int = 0
+    unchanged: int = 0
+
+    async def look(self, spool: IO[bytes]) -> None:
+        """Check the whole file; rows go to `spool` to be stored from there."""
+        load = Load(self.kind, self.now, self.zone)
+        for rows in chunks(read_rows(self.path, self.kind)):
+            entries, problems = read_entries(self.kind, rows)
+            checked = await self.database.read(partial(check, load=load, entries=entries))
+            self.rejects.add(sorted([*problems, *checked.problems], key=lambda one: one.place))
+            marshal.dump(rows, spool)
+            self.shown("checking", rows[-1][0])
+
+    async def store(self, chunked: Iterable[Rows]) -> None:
+        """Store what is good, chunk by chunk; the next is read while one is written."""
+        writing: asyncio.Task[Outcome] | None = None
+        for rows in chunked:
+            entries, problems = read_entries(self.kind, rows)
+            self.stores.update(store for one in entries if (store := getattr(one.record, "store", None)))
+            await self.finish(writing)
+            writing = asyncio.create_task(self.write(entries, problems))
+            await asyncio.sleep(0)  # it begins before we go on reading
+            self.shown("storing", rows[-1][0])
+        await self.finish(writing)
+
+    async def write(self, entries: list[Entry], problems: list[Problem]) -> Outcome:
+        """One short transaction."""
+
+        def work(session: Session) -> Outcome:
+            return take(session, Load(self.kind, self.now, self.zone), entries, partial=True, wrong=problems)
+
+        for _ in range(TRIES - 1):
+            try:
+                return await self.database.write(work)
+            except IntegrityError:
+                continue
+        return await self.database.write(work)
+
+    async def finish(self, writing: "asyncio.Task[Outcome] | None") -> None:
+        """Wait for a chunk and count it."""
+        if writing:
+            outcome = await writing
+            self.rejects.add(outcome.problems)
+            self.stored += outcome.stored
+            self.unchanged += outcome.unchanged
+
+
+def chunks(rows: Iterator[tuple[int, Any]]) -> Iterator[Rows]:
+    """Rows in lists of one transaction each."""
+    while some := list(islice(rows, CHUNK)):
+        yield some
+
+
+def spooled(spool: IO[bytes]) -> Iterator[Rows]:
+    """What `look` put away."""
+    spool.seek(0)
+    while True:
+        try:
+            yield marshal.load(spool)  # noqa: S302 - our own, written a moment ago to a file without a name
+        except EOFError:
+            return
+
+
+async def import_file(
+    database: Database, kind: str, path: Path, *, now: datetime, zone: ZoneInfo, only_good: bool,
+    complete_to: str | None, out: Console,
+) -> str:  # fmt: skip
+    """Import a file; answers what became of it. Raises `ImportFailed`."""
+    if kind not in RECORDS:
+        raise ImportFailed(f"there is no kind {kind!r}; there are {', '.join(sorted(RECORDS))}")
+    until = end_of_feed(complete_to, now)
+    lines = await asyncio.to_thread(count_lines, path)
+    rejects = Rejects(path)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    try:
+        with Progress(*columns, console=out, transient=True) as progress, tempfile.TemporaryFile() as spool:
+            task = progress.add_task("", total=lines)
+            one = Import(
+                database, kind, path, now, zone, rejects,
+                lambda what, line: progress.update(task, description=what, completed=line),
+            )  # fmt: skip
+            await carry_out(one, spool, only_good=only_good)
+            if until:
+                marks = dict.fromkeys(one.stores or {COMPANY}, until)
+                await database.write(lambda session: move_watermarks(session, kind, marks))
+    except BadFile as error:
+        raise ImportFailed(str(error)) from error
+    finally:
+        rejects.close()
+    said = f"{one.stored} stored, {one.unchanged} unchanged, {len(rejects.lines)} rejected"
+    return f"{said}; see {rejects.path}" if rejects.lines else said
+
+
+async def carry_out(one: Import, spool: IO[bytes], *, only_good: bool) -> None:
+    """Look and store, or with `only_good` store what is good as it comes. Raises `ImportFailed` when rows are wrong."""
+    if only_good:
+        await one.store(chunks(read_rows(one.path, one.kind)))
+        return
+    await one.look(spool)
+    if number := len(one.rejects.lines):
+        raise ImportFailed(
+            f"{number} rows of {one.path.name} are wrong and nothing was stored: see {one.rejects.path}; "
+            "correct them, or import the good ones with --partial"
+        )
+    await one.store(spooled(spool))
+
+
+def end_of_feed(text: str | None, now: datetime) -> datetime | None:
+    """Up to when the feed is complete, as the command line says. Raises `ImportFailed`."""
+    if text is None:
+        return None
+    try:
+        until = moment(text)
+    except ValueError as error:
+        raise ImportFailed(f"--complete-to {text}: {error}") from error
+    if until > now + AHEAD:
+        raise ImportFailed(f"--complete-to {text}: this is in the future; nothing can be complete that far")
+    return until
+
+
+def count_lines(path: Path) -> int:
+    """How many lines a file has, for the bar. Raises `ImportFailed` when there is no such file."""
+    if not path.is_file():
+        raise ImportFailed(f"{path}: there is no such file")
+    with path.open("rb") as file:
+        return sum(block.count(b"\n") for block in iter(lambda: file.read(2**20), b""))

@@ -1,0 +1,102 @@
+"""Orders, sums and last times on the customer's row: kept right from the facts, for whoever was touched or for all.
+
+Recomputed, not counted on: doing it twice, or after a crash, gives the same. One statement per table and 500 customers.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Select, Table, case, func, select, union_all, update
+from sqlmodel import Session
+
+from contacts.facts import Act, Booking, Order, Touch, Visit
+from contacts.models import Customer
+
+AT_ONCE = 500
+REPLY_ACTS = ("replied", "link_chat")
+"""Acts that are a contact: a reply staff report, a chat begun through an acquisition link."""
+CUSTOMERS: Table = Customer.__table__  # type: ignore[attr-defined]
+ORDERS: Table = Order.__table__  # type: ignore[attr-defined]
+REFUNDED_IN_FULL = (ORDERS.c.refunded_fen >= ORDERS.c.amount_fen) & (ORDERS.c.amount_fen > 0)
+
+
+def contact_tables() -> list[tuple[Any, Any, Any]]:
+    """Customer, time and condition of every fact that is a contact; a confirmed touch is only our own sending."""
+    order, booking, visit = ORDERS.c, Booking.__table__.c, Visit.__table__.c  # type: ignore[attr-defined]
+    act, touch = Act.__table__.c, Touch.__table__.c  # type: ignore[attr-defined]
+    return [
+        (order.customer_id, order.at, None),
+        (booking.customer_id, booking.made_at, None),
+        (visit.customer_id, visit.at, None),
+        (act.customer_id, act.at, act.name.in_(REPLY_ACTS)),
+        (touch.customer_id, touch.at, touch.confirmed.is_(False)),
+    ]
+
+
+def roll_up(session: Session, customer_ids: Iterable[int], *, orders: bool = True, contacts: bool = True) -> None:
+    """Set the roll-ups of these customers. A last contact is never taken back here: `recompute` does that."""
+    ids = sorted(set(customer_ids))
+    for start in range(0, len(ids), AT_ONCE):
+        some = ids[start : start + AT_ONCE]
+        if orders:
+            set_orders(session, CUSTOMERS.c.id.in_(some))
+        if contacts:
+            set_contacts(session, some)
+
+
+def set_orders(session: Session, which: Any) -> None:
+    """Number, sum, first and last of the orders that were not refunded in full; the last is a contact too."""
+    sums = (
+        select(
+            CUSTOMERS.c.id.label("customer_id"),
+            func.count(ORDERS.c.id).label("number"),
+            func.coalesce(func.sum(ORDERS.c.amount_fen - ORDERS.c.refunded_fen), 0).label("net"),
+            func.min(ORDERS.c.at).label("first"),
+            func.max(ORDERS.c.at).label("last"),
+        )
+        .select_from(CUSTOMERS.outerjoin(ORDERS, (ORDERS.c.customer_id == CUSTOMERS.c.id) & ~REFUNDED_IN_FULL))
+        .where(which)
+        .group_by(CUSTOMERS.c.id)
+        .subquery()
+    )
+    known = CUSTOMERS.c.last_contact_at
+    session.connection().execute(
+        update(CUSTOMERS)
+        .where(CUSTOMERS.c.id == sums.c.customer_id)
+        .values(
+            orders=sums.c.number,
+            net_fen=sums.c.net,
+            first_order_at=sums.c.first,
+            last_order_at=sums.c.last,
+            last_contact_at=case((known.is_(None) | (known < sums.c.last), sums.c.last), else_=known),
+        )
+    )
+
+
+def latest_contacts(customer_ids: list[int] | None) -> Any:
+    """The latest contact of each customer, of these or of all."""
+    each: list[Select[Any]] = []
+    for customer_id, at, condition in contact_tables():
+        rows = select(customer_id.label("customer_id"), func.max(at).label("at")).group_by(customer_id)
+        if customer_ids is not None:
+            rows = rows.where(customer_id.in_(customer_ids))
+        each.append(rows if condition is None else rows.where(condition))
+    every = union_all(*each).subquery()
+    return select(every.c.customer_id, func.max(every.c.at).label("at")).group_by(every.c.customer_id).subquery()
+
+
+def set_contacts(session: Session, customer_ids: list[int]) -> None:
+    """Move the last contact of these customers on."""
+    latest = latest_contacts(customer_ids)
+    later = CUSTOMERS.c.last_contact_at.is_(None) | (CUSTOMERS.c.last_contact_at < latest.c.at)
+    moved = update(CUSTOMERS).where(CUSTOMERS.c.id == latest.c.customer_id, later)
+    session.connection().execute(moved.values(last_contact_at=latest.c.at))
+
+
+def recompute(session: Session) -> None:
+    """Set every customer's roll-ups anew from the facts, also those that nothing is known of any more."""
+    session.connection().execute(update(CUSTOMERS).values(last_contact_at=None))
+    set_orders(session, CUSTOMERS.c.id.is_not(None))
+    latest = latest_contacts(None)
+    same = CUSTOMERS.c.id == latest.c.customer_id
+    session.connection().execute(update(CUSTOMERS).where(same).values(last_contact_at=latest.c.at))
