@@ -126,11 +126,11 @@ def follow(
     before, anew = kind_before(ties, userid), mine is None or bool(mine.lost_at and at >= mine.lost_at)
     change = judge_add(mine, ties, at, state, half=half)
     # A tie keeps what its first add said: the confirmation of a half one may come without a state.
-    state = state if anew else mine.state or state
+    state = mine.state or state if mine is not None and not anew else state
     source = source_of(connection, state)
     back = anew and before == RETURNED and change in {ADDED, HALF_ADDED}
     back = half_returned(connection, customer_id, userid) if change == CONFIRMED else back
-    says = {"returned": back, "state": state, "channel_id": source.channel_id, "event_id": event_id}
+    says: dict[str, Any] = {"returned": back, "state": state, "channel_id": source.channel_id, "event_id": event_id}
     logged = log_change(connection, HALF if half else WHOLE, customer_id, userid, at, kind=change, **says)
     tie = {"state": state, "channel_id": source.channel_id}
     if mine is None:

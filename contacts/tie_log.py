@@ -44,7 +44,8 @@ def statement(says: str) -> Insert:
         LOG.at == given["at"],
         or_(*(LOG.kind == kind for kind in KINDS[says])),
     )
-    return insert(TIE_CHANGES).from_select(list(given), select(*given.values()).where(~known))
+    once = insert(TIE_CHANGES).from_select(list(given), select(*given.values()).where(~known))
+    return once.execution_options(preserve_rowcount=True)
 
 
 LOG_ONCE = {says: statement(says) for says in KINDS}

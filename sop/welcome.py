@@ -12,11 +12,12 @@ from sqlalchemy import Connection, Table, insert
 from sqlmodel import Session, col, select
 
 from bot.database import Remembered
-from bot.jobs import NewJob, Priority, enqueue
+from bot.jobs import NewJob, Priority
 from bot.language import gettext as _
 from bot.observability import WELCOMES
 from contacts.calendar import is_workday
 from contacts.changes import Followed
+from contacts.channel_marks import pair_lane
 from contacts.staff import Place, place_of
 from scripts_library.rendering import Variable
 from sop.models import NOT_SENT, PENDING, AddFacts, Welcome, WelcomeFlow
@@ -53,8 +54,9 @@ class Add:
     received_at: datetime
 
 
-def welcome(session: Session, add: Add, followed: Followed, zone: ZoneInfo, seconds: float) -> None:
-    """Choose the flow, write the ledger row, and the job that sends it when there is a code."""
+def welcome(session: Session, add: Add, followed: Followed, zone: ZoneInfo, seconds: float) -> list[NewJob]:
+    """Choose the flow and write the ledger row. Answers the job that sends it when there is a code: for the caller to
+    write, in one statement with whatever else the add causes."""
     place = place_of(session, add.userid)
     facts = facts_of(add, place, followed.kind, zone)
     flow, passed_over = choose(session, facts)
@@ -78,7 +80,10 @@ def welcome(session: Session, add: Add, followed: Followed, zone: ZoneInfo, seco
     if reason:
         WELCOMES.labels(NOT_SENT).inc()
     elif flow:
-        enqueue(session, job_for(add, flow, values_of(add, place, facts), seconds))
+        # What the channel marks her with must not overtake the message, so both stand in one lane.
+        lane = pair_lane(add.userid, add.external_userid) if followed.source.marks else None
+        return [job_for(add, flow, values_of(add, place, facts), seconds, lane)]
+    return []
 
 
 def why_not(add: Add, flow: WelcomeFlow | None) -> str | None:
@@ -88,7 +93,7 @@ def why_not(add: Add, flow: WelcomeFlow | None) -> str | None:
     return None if flow else "no flow: no welcome flow holds for this add"
 
 
-def job_for(add: Add, flow: WelcomeFlow, values: dict[str, str], seconds: float) -> NewJob:
+def job_for(add: Add, flow: WelcomeFlow, values: dict[str, str], seconds: float, lane: str | None) -> NewJob:
     """The job that sends a flow to the customer: pinned to the flow as it is now, good for the code's life."""
     payload: dict[str, Any] = {
         "event_id": add.event_id,
@@ -101,6 +106,7 @@ def job_for(add: Add, flow: WelcomeFlow, values: dict[str, str], seconds: float)
     return NewJob(
         key=f"{WELCOME}:{add.event_id}",
         kind=WELCOME,
+        lane=lane,
         payload=payload,
         priority=Priority.WELCOME,
         deadline=add.received_at + timedelta(seconds=seconds),
