@@ -14,12 +14,13 @@ from contacts import models as contacts_models
 from kpi import models as kpi_models
 from scripts_library import media
 from scripts_library import models as scripts_models
-from sop import lookup, sops
+from sop import lookup, mass_sends, plan, sops
 from sop import models as sop_models
 
 TABLES = (
     jobs.Job, gateway.Call, tokens.Token, contacts_models.Staff, channels.Channel, facts.Order, tags.Tag, media.Media,
-    scripts_models.Script, sop_models.WelcomeFlow, sops.Sop, lookup.LookupTable, kpi_models.OrderCredit,
+    scripts_models.Script, sop_models.WelcomeFlow, sops.Sop, lookup.LookupTable, plan.Planned,
+    mass_sends.MassSend, kpi_models.OrderCredit,
     assistant_models.Conversation,
 )  # fmt: skip
 """One table of each module with tables, so that all are imported."""

@@ -1,0 +1,118 @@
+"""What steps do besides making to-dos: tags, stages, a line to the leader, mass sends that staff confirm."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Table, insert, select, update
+from sqlmodel import Session, col
+
+from bot.jobs import Priority
+from bot.outbox import say
+from contacts.domain_events import DomainEvent, raise_events
+from contacts.facts import LayerMove
+from contacts.leaders import leaders_of
+from contacts.models import Customer
+from contacts.tag_push import Pair
+from contacts.tagging import Why, change_tags
+from contacts.tags import RULE, Tag, TagGroup
+from scripts_library.context import contexts
+from sop import mass_sends, rules
+from sop.calendar import polite_time
+from sop.enrol import chunks
+from sop.words import fill
+
+LAYER_MOVES: Table = LayerMove.__table__  # type: ignore[attr-defined]
+
+
+def cause(moves: Any) -> str:
+    """The rule and its version, as logs name it."""
+    return f"{moves.sop.name} v{moves.version.number}"
+
+
+def tag(moves: Any, action: rules.TagAction, group: Sequence[Any]) -> None:
+    """Tags of the pair with the member in charge."""
+    why = Why(RULE, moves.now, cause=cause(moves))
+    known = tag_ids(moves.session, [*action.add, *action.remove])
+
+    def ids(names: Sequence[str]) -> list[str]:
+        return [known[name] for name in names if name in known]
+
+    for run in group:
+        userid = moves.charge.now(run.userid, run.customer_id)
+        if userid is None:
+            moves.note(run, "skipped", "nobody is in charge of her")
+            continue
+        pair = Pair(run.customer_id, userid)
+        change_tags(moves.session, pair, why, add=ids(action.add), remove=ids(action.remove))
+        moves.note(run, "tagged")
+
+
+def tag_ids(session: Session, names: Sequence[str]) -> dict[str, str]:
+    """Ids of living tags by `name` or `group/name`, as they were written."""
+    query = select(col(Tag.id), col(Tag.name), col(TagGroup.name)).join(TagGroup, col(TagGroup.id) == col(Tag.group_id))
+    found: dict[str, str] = {}
+    for tag_id, name, group in session.execute(query.where(~col(Tag.deleted))):
+        found |= {one: tag_id for one in (name, f"{group}/{name}") if one in names}
+    return found
+
+
+def stage(moves: Any, action: rules.StageAction, group: Sequence[Any]) -> None:
+    """The lifecycle stage, logged."""
+    before: dict[int, str] = {}
+    for part in chunks(sorted({run.customer_id for run in group})):
+        known = select(col(Customer.id), col(Customer.stage)).where(col(Customer.id).in_(part))
+        before |= {row.id: row.stage for row in moves.session.execute(known) if row.stage != action.to}
+    for part in chunks(sorted(before)):
+        moves.session.execute(update(Customer).where(col(Customer.id).in_(part)).values(stage=action.to))
+    rows = [
+        {
+            "at": moves.now,
+            "customer_id": one,
+            "layer": "stage",
+            "before": old,
+            "after": action.to,
+            "cause": cause(moves),
+        }
+        for one, old in before.items()
+    ]
+    if rows:
+        moves.session.connection().execute(insert(LAYER_MOVES), rows)
+    at = moves.now.isoformat()
+    facts = {"to": action.to}
+    raise_events(moves.session, (DomainEvent("stage_moved", one, moves.now, at, facts) for one in before))
+    for run in group:
+        moves.note(run, "stage", action.to)
+
+
+def tell_leader(moves: Any, action: rules.TellLeader, group: Sequence[Any]) -> None:
+    """One message per leader, however many customers it is about."""
+    lines: dict[str, list[str]] = defaultdict(list)
+    pairs = [(moves.charge.now(run.userid, run.customer_id) or "", run.customer_id) for run in group]
+    made = contexts(moves.session, pairs, moves.now, moves.day.zone)
+    for run, pair in zip(group, pairs, strict=True):
+        for leader in leaders_of(moves.session, pair[0]):
+            lines[leader].append(fill(action.text, made[pair].values({})))
+        moves.note(run, "leader told")
+    at = polite_time(moves.now, moves.day.zone)
+    for leader, told in lines.items():
+        key = f"leader:{moves.version.id}:{group[0].position}:{moves.day.today}:{leader}"
+        given = {"priority": Priority.PUSH, "lane": f"push:{leader}"}
+        say(moves.session, leader, "\n".join(told), cause=key, now=at, **given)
+
+
+def mass_send(moves: Any, action: rules.MassSendAction, group: Sequence[Any]) -> None:
+    """One task per member and day: one text for all her customers of this step."""
+    ids: dict[str, list[int]] = defaultdict(list)
+    for run in group:
+        userid = moves.charge.now(run.userid, run.customer_id)
+        if userid is None:
+            moves.note(run, "skipped", "nobody is in charge of her")
+            continue
+        ids[userid].append(run.customer_id)
+        moves.note(run, "mass send asked")
+    made = contexts(moves.session, [(userid, 0) for userid in ids], moves.now, moves.day.zone)
+    for userid, customers in ids.items():
+        text = fill(action.text, made[(userid, 0)].values({}))
+        key = f"{moves.version.id}:{group[0].position}:{userid}:{moves.day.today}"
+        mass_sends.ask(moves.session, key, userid, text, customers, sop_id=moves.version.sop_id, now=moves.now)

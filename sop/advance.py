@@ -1,0 +1,323 @@
+"""Advancing: what is due of each run happens, and the run goes on to its next step.
+
+Runs are taken in rounds, grouped by version and step, so that each group needs a handful of statements however many
+customers stand in it. Every step leaves an outcome with its reason.
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Table, bindparam, func, insert, select, update
+from sqlmodel import Session, col
+
+from bot.database import defaults
+from contacts.facts import Touch
+from contacts.models import Customer, FollowUser
+from sop import acts, rules
+from sop.conditions import Day, holds
+from sop.enrol import Charge, charge_of, chunks
+from sop.exits import happened
+from sop.sops import ACTIVE, FINISHED, OPEN, Run, Sop, SopVersion, StepOutcome, Todo
+from sop.words import words_of
+
+RUNS: Table = Run.__table__  # type: ignore[attr-defined]
+TODOS: Table = Todo.__table__  # type: ignore[attr-defined]
+OUTCOMES: Table = StepOutcome.__table__  # type: ignore[attr-defined]
+BLANK_TODO = {name: value for name, value in defaults(Todo).items() if name != "id"}
+MOVE = (
+    update(RUNS)
+    .where(RUNS.c.id == bindparam("which"))
+    .values({name: bindparam(f"new_{name}") for name in ("position", "bases", "due_on", "state", "arm", "ended_at")})
+)
+ROUNDS = 100
+"""More than any rule has steps: a guard, no limit anybody meets."""
+TOUCHES_A_WEEK = 3
+"""Over all staff: a customer reached so often in seven days is left alone until tomorrow."""
+HOLD_DAYS = 7
+"""A step held back for so long is skipped."""
+
+
+SAME = ("id", "customer_id", "occurrence", "day", "since", "userid", "position", "due_on", "arm")
+
+
+@dataclass
+class Standing:
+    """A run as it stands while it is moved."""
+
+    id: int
+    customer_id: int
+    occurrence: str
+    day: date
+    since: datetime
+    userid: str | None
+    position: str
+    bases: list[date]
+    due_on: date
+    arm: str
+    state: str = ACTIVE
+
+
+ACTS: dict[type[Any], Callable[..., None]] = {
+    rules.TagAction: acts.tag,
+    rules.StageAction: acts.stage,
+    rules.TellLeader: acts.tell_leader,
+    rules.MassSendAction: acts.mass_send,
+}
+"""How each kind of step without a to-do is carried out: a function of (moves, action, group)."""
+
+
+@dataclass
+class Moves:
+    """One version's turn: what it works with, and what it writes in sets."""
+
+    session: Session
+    sop: Sop
+    version: SopVersion
+    day: Day
+    now: datetime
+    charge: Charge
+    standing: list[Standing] = field(default_factory=list)
+    outcomes: list[dict[str, Any]] = field(default_factory=list)
+    todos: list[dict[str, Any]] = field(default_factory=list)
+
+    def note(self, run: Standing, outcome: str, reason: str = "") -> None:
+        """Put a step's outcome on record."""
+        row = {"run_id": run.id, "position": run.position, "at": self.now, "outcome": outcome, "reason": reason}
+        self.outcomes.append(row)
+
+    def go(self, run: Standing, position: str) -> None:
+        """Stand before a step, or before what follows the block it would have been in; at the end the run is over."""
+        rule = self.version.rule
+        while rules.step_at(rule, position) is None:
+            outer = rules.enclosing(position)
+            if outer is None:
+                run.position, run.state = position, FINISHED
+                return
+            run.bases.pop()
+            position = rules.following(outer)
+        step = rules.step_at(rule, position)
+        assert step is not None  # noqa: S101 - the loop above ends with one
+        run.position = position
+        wished = self.charge.moved(run.userid, run.bases[-1] + timedelta(days=step.day), step.workday)
+        run.due_on = max(wished, self.day.today) if position != "0" else wished
+
+    def enter(self, run: Standing, block: str) -> None:
+        """Go into a block of the step at hand; its days count from today."""
+        run.bases.append(self.day.today)
+        self.go(run, f"{run.position}.{block}.0")
+
+
+def advance(
+    session: Session, sop: Sop, version: SopVersion, *, day: Day, now: datetime, only: list[int] | None = None
+) -> int:
+    """Carry out every step of the version that is due and write what comes of it; answers how many to-dos it made."""
+    due = select(RUNS).where(RUNS.c.version_id == version.id, RUNS.c.state == ACTIVE, RUNS.c.due_on <= day.today)
+    if only is not None:
+        due = due.where(RUNS.c.customer_id.in_(only))
+    runs = [standing(row) for row in session.connection().execute(due.order_by(RUNS.c.id))]
+    if not runs:
+        return 0
+    userids = {run.userid for run in runs if run.userid}
+    charge = charge_of(session, (run.customer_id for run in runs), day.today, userids)
+    moves = Moves(session, sop, version, day, now, charge, runs)
+    waiting = runs
+    for _ in range(ROUNDS):
+        groups: dict[str, list[Standing]] = defaultdict(list)
+        for run in waiting:
+            groups[run.position].append(run)
+        for position, group in groups.items():
+            step = rules.step_at(version.rule, position)
+            if step:
+                carry_out(moves, step, group)
+        waiting = [run for run in waiting if run.state == ACTIVE and run.due_on <= day.today]
+        if not waiting:
+            break
+    write(session, moves)
+    return len(moves.todos)
+
+
+def standing(row: Any) -> Standing:
+    """A row as a run to be moved."""
+    bases = [date.fromisoformat(one) for one in row.bases]
+    return Standing(
+        row.id,
+        row.customer_id,
+        row.occurrence,
+        row.day,
+        row.since,
+        row.userid,
+        row.position,
+        bases,
+        row.due_on,
+        row.arm,
+    )
+
+
+def carry_out(moves: Moves, step: rules.Step, group: list[Standing]) -> None:
+    """One step for the runs that stand before it."""
+    action = step.do
+    if isinstance(action, rules.Branch):
+        branch(moves, action, group)
+    elif isinstance(action, rules.WaitFor):
+        wait(moves, action, step.day, group)
+    elif isinstance(action, rules.Split):
+        split(moves, action, group)
+    else:
+        if isinstance(action, rules.TodoAction):
+            todo(moves, action, group)
+        else:
+            ACTS[type(action)](moves, action, group)
+        for run in group:
+            if run.due_on <= moves.day.today:  # not held back
+                moves.go(run, rules.following(run.position))
+
+
+def branch(moves: Moves, action: rules.Branch, group: list[Standing]) -> None:
+    """One way for whom the condition holds, the other for the rest."""
+    yes = holding(moves.session, action.when, moves.day, group)
+    for run in group:
+        block = "then" if run.customer_id in yes else "otherwise"
+        moves.note(run, "branched", block)
+        moves.enter(run, block)
+
+
+def split(moves: Moves, action: rules.Split, group: list[Standing]) -> None:
+    """Each into her arm."""
+    for run in group:
+        number = arm_of(action, moves.version.sop_id, run.customer_id)
+        run.arm = action.arms[number].name
+        moves.note(run, "split", run.arm)
+        moves.enter(run, f"arm{number}")
+
+
+def holding(session: Session, condition: Any, day: Day, group: Sequence[Standing]) -> set[int]:
+    """The customers of a group for whom a condition holds."""
+    found: set[int] = set()
+    for part in chunks(sorted({run.customer_id for run in group})):
+        query = select(col(Customer.id)).where(col(Customer.id).in_(part), holds(condition, day))
+        found.update(number for number in session.scalars(query) if number)
+    return found
+
+
+def wait(moves: Moves, action: rules.WaitFor, day: int, group: list[Standing]) -> None:
+    """Look each day whether it happened; after the last day go the other way."""
+    came: set[int] = set()
+    for part in chunks([run.id for run in group]):
+        query = select(RUNS.c.id).where(RUNS.c.id.in_(part), happened(action.event, RUNS.c.since))
+        came.update(moves.session.scalars(query))
+    for run in group:
+        last = run.bases[-1] + timedelta(days=day + action.days)
+        if run.id in came:
+            moves.note(run, "came", action.event)
+            moves.enter(run, "then")
+        elif moves.day.today >= last:
+            moves.note(run, "did not come", f"{action.event} within {action.days} days")
+            moves.enter(run, "otherwise")
+        else:
+            run.due_on = moves.day.today + timedelta(days=1)
+
+
+def arm_of(split: rules.Split, sop_id: int, customer_id: int) -> int:
+    """The arm a customer falls into: by a hash, so that she stays in it for ever."""
+    point = int.from_bytes(hashlib.sha256(f"{sop_id}:{customer_id}".encode()).digest()[:4], "big") % 100
+    for number, arm in enumerate(split.arms):
+        point -= arm.share
+        if point < 0:
+            return number
+    return len(split.arms) - 1
+
+
+def todo(moves: Moves, action: rules.TodoAction, group: list[Standing]) -> None:
+    """A to-do for each run; a customer touched often this week waits until tomorrow."""
+    touched = often_touched(moves, group)
+    friends = friends_of(moves.session, group)
+    ready: list[tuple[Standing, str]] = []
+    for run in group:
+        userid = moves.charge.now(run.userid, run.customer_id)
+        if userid is None:
+            moves.note(run, "skipped", "nobody is in charge of her")
+        elif run.customer_id in touched:
+            held(run, moves)
+        else:
+            moves.note(run, "to-do")
+            ready.append((run, userid))
+    words = words_of(moves.session, action, ready, moves.day, moves.now)
+    for run, userid in ready:
+        via = action.via if run.customer_id in friends else "call"
+        moves.todos.append(row_of(moves, action, run, words.of(run, userid)) | {"userid": userid, "via": via})
+
+
+def held(run: Standing, moves: Moves) -> None:
+    """Put a step off until tomorrow; after a week let it go."""
+    if (moves.day.today - run.due_on).days >= HOLD_DAYS:
+        moves.note(run, "skipped", f"reached {TOUCHES_A_WEEK} times a week, for {HOLD_DAYS} days")
+        return
+    moves.note(run, "held", f"reached {TOUCHES_A_WEEK} times in seven days")
+    run.due_on = moves.day.today + timedelta(days=1)
+
+
+def often_touched(moves: Moves, group: Sequence[Standing]) -> set[int]:
+    """Customers reached as often as is decent in the last seven days."""
+    often: set[int] = set()
+    for part in chunks(sorted({run.customer_id for run in group})):
+        recent = (col(Touch.customer_id).in_(part), col(Touch.at) >= moves.day.ago(7), col(Touch.scene) != "welcome")
+        query = select(col(Touch.customer_id)).where(*recent).group_by(col(Touch.customer_id))
+        often.update(moves.session.scalars(query.having(func.count() >= TOUCHES_A_WEEK)))
+    return often
+
+
+def friends_of(session: Session, group: Sequence[Standing]) -> set[int]:
+    """Customers who are WeCom friends of somebody here: the others can only be called."""
+    friends: set[int] = set()
+    for part in chunks(sorted({run.customer_id for run in group})):
+        living = (col(FollowUser.customer_id).in_(part), col(FollowUser.lost_at).is_(None))
+        friends.update(session.scalars(select(col(FollowUser.customer_id)).where(*living)))
+    return friends
+
+
+def row_of(moves: Moves, action: rules.TodoAction, run: Standing, said: tuple[str, str]) -> dict[str, Any]:
+    """A to-do as a row; `said`: its reason and its words."""
+    today = moves.day.today
+    return {
+        **BLANK_TODO,
+        "run_id": run.id,
+        "position": run.position,
+        "sop_id": moves.version.sop_id,
+        "customer_id": run.customer_id,
+        "title": action.title,
+        "reason": said[0],
+        "words": said[1],
+        "facts": {"day": run.day.isoformat(), "occurrence": run.occurrence, "version": moves.version.number},
+        "value_fen": action.value_fen,
+        "priority": moves.sop.priority,
+        "day": today,
+        "due_on": today + timedelta(days=max(0, -(-action.due_hours // 24) - 1)),
+        "state": OPEN,
+    }
+
+
+def write(session: Session, moves: Moves) -> None:
+    """Everything the rounds made, a few statements for all."""
+    connection = session.connection()
+    if moves.outcomes:
+        connection.execute(insert(OUTCOMES), moves.outcomes)
+    if moves.todos:
+        connection.execute(insert(TODOS), moves.todos)
+    rows = [
+        {
+            "which": run.id,
+            "new_position": run.position,
+            "new_bases": [one.isoformat() for one in run.bases],
+            "new_due_on": run.due_on,
+            "new_state": run.state,
+            "new_arm": run.arm,
+            "new_ended_at": moves.now if run.state == FINISHED else None,
+        }
+        for run in moves.standing
+    ]
+    if rows:
+        connection.execute(MOVE, rows)

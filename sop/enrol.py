@@ -1,0 +1,114 @@
+"""Enrolling: whom a rule's trigger found begins a run, once per occurrence, with one member of staff in charge."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from sqlalchemy import Table, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import Session, col
+
+from bot.database import defaults
+from contacts.calendar import Rota, rota
+from contacts.models import Customer, FollowUser, Staff
+from sop import rules
+from sop.sops import Run, SopVersion
+from sop.triggers import Occurrence, Window, find
+
+RUNS: Table = Run.__table__  # type: ignore[attr-defined]
+BLANK = {name: value for name, value in defaults(Run).items() if name != "id"}
+ROWS = 400
+LONGEST_BREAK = 40
+"""Days looked ahead for a member's next workday: longer than any holiday."""
+
+
+@dataclass(frozen=True)
+class Charge:
+    """Who is in charge of each customer, and on which days these members work."""
+
+    main: Mapping[int, str]
+    tied: Mapping[int, str]
+    active: frozenset[str]
+    days: Rota
+
+    def of(self, one: Occurrence) -> str | None:
+        """The occurrence's own consultant, else the main staff, else whoever added her last; None: nobody is left."""
+        wished = (one.userid, self.main.get(one.customer_id), self.tied.get(one.customer_id))
+        return next((userid for userid in wished if userid and userid in self.active), None)
+
+    def now(self, userid: str | None, customer_id: int) -> str | None:
+        """Who is in charge today: the run's member, or whoever took over when she left."""
+        wished = (userid, self.main.get(customer_id), self.tied.get(customer_id))
+        return next((one for one in wished if one and one in self.active), None)
+
+    def moved(self, userid: str | None, day: date, policy: str) -> date:
+        """A step's day by its workday policy and the member's own calendar."""
+        if policy == "as_is" or userid is None:
+            return day
+        way = 1 if policy == "next" else -1
+        tried = (day + timedelta(days=way * number) for number in range(LONGEST_BREAK))
+        return next((one for one in tried if self.days.works(userid, one)), day)
+
+
+def charge_of(session: Session, customer_ids: Iterable[int], today: date, userids: Iterable[str] = ()) -> Charge:
+    """Who is in charge of these customers, read in sets."""
+    ids = sorted(set(customer_ids))
+    main: dict[int, str] = {}
+    tied: dict[int, str] = {}
+    for part in chunks(ids):
+        query = select(col(Customer.id), col(Customer.main_userid)).where(col(Customer.id).in_(part))
+        main |= {number: userid for number, userid in session.execute(query) if userid}
+        ties = select(col(FollowUser.customer_id), col(FollowUser.userid)).order_by(col(FollowUser.added_at))
+        living = (col(FollowUser.customer_id).in_(part), col(FollowUser.lost_at).is_(None))
+        tied |= {row.customer_id: row.userid for row in session.execute(ties.where(*living))}
+    active = frozenset(session.scalars(select(col(Staff.userid)).where(col(Staff.active))))
+    named = ({*main.values(), *tied.values(), *userids}) & active
+    reach = timedelta(days=LONGEST_BREAK * 2)
+    return Charge(main, tied, active, rota(session, named, today - reach, today + reach))
+
+
+def chunks(values: list[Any]) -> Iterator[list[Any]]:
+    """Parts small enough for one statement."""
+    for start in range(0, len(values), ROWS):
+        yield values[start : start + ROWS]
+
+
+def enrol(session: Session, version: SopVersion, window: Window, only: list[int] | None = None) -> int:
+    """Begin a run for whomever the version's trigger found; answers how many are new."""
+    occurrences = find(session, version.rule, window, only)
+    if not occurrences:
+        return 0
+    charge = charge_of(
+        session,
+        (one.customer_id for one in occurrences),
+        window.day.today,
+        (one.userid for one in occurrences if one.userid),
+    )
+    rows = [row_of(version, one, charge) for one in occurrences]
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(RUNS).on_conflict_do_nothing(index_elements=["sop_id", "customer_id", "occurrence"])
+    connection = session.connection()
+    before = connection.execute(select(RUNS.c.id).order_by(RUNS.c.id.desc()).limit(1)).scalar() or 0
+    connection.execute(statement, rows)
+    new = select(RUNS.c.id).where(RUNS.c.id > before, RUNS.c.version_id == version.id)
+    return len(connection.execute(new).all())
+
+
+def row_of(version: SopVersion, one: Occurrence, charge: Charge) -> dict[str, Any]:
+    """A run at its beginning."""
+    rule: rules.Rule = version.rule
+    userid, first = charge.of(one), rule.what[0]
+    due = charge.moved(userid, one.day + timedelta(days=first.day), first.workday)
+    return {
+        **BLANK,
+        "sop_id": version.sop_id,
+        "version_id": version.id,
+        "customer_id": one.customer_id,
+        "occurrence": one.key[:200],
+        "since": one.since,
+        "day": one.day,
+        "userid": userid,
+        "bases": [one.day.isoformat()],
+        "due_on": due,
+    }

@@ -1,0 +1,87 @@
+"""Why a to-do is there, and why there is none: the rule in words, the facts that matched, what held it back."""
+
+from datetime import date
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+from sqlmodel import Session, col
+
+from bot.language import gettext as _
+from contacts.models import Customer
+from sop import rules
+from sop.conditions import C, Day, day_of, holds, parts
+from sop.exits import left_in_peace
+from sop.plan import BY_THE_CLOCK, LOOK_BACK_DAYS, in_force
+from sop.sops import OPEN, Run, Sop, SopVersion, StepOutcome, Todo
+from sop.triggers import find, window_of
+
+MOST = 6
+
+
+def why(session: Session, todo: Todo) -> str:
+    """The reason of a to-do: SOP and version, its occurrence and day, its own words."""
+    sop = session.get(Sop, todo.sop_id) if todo.sop_id else None
+    lines = [_("Why: {reason}").format(reason=todo.reason or todo.title)]
+    if sop:
+        rule = _("Rule: {name}, version {number}").format(name=sop.name, number=todo.facts.get("version", "?"))
+        lines.append(rule)
+    if todo.facts.get("day"):
+        lines.append(
+            _("It counts from {day} ({occurrence}).").format(day=todo.facts["day"], occurrence=todo.facts["occurrence"])
+        )
+    if todo.run_id:
+        steps = select(StepOutcome).where(col(StepOutcome.run_id) == todo.run_id).order_by(col(StepOutcome.id))
+        held = [one for one in session.scalars(steps) if one.outcome in {"held", "skipped"}]
+        lines += [_("Held back before: {reason}").format(reason=one.reason) for one in held[-2:]]
+    lines.append(_("Last day: {day}").format(day=todo.due_on))
+    return "\n".join(lines)
+
+
+def why_not(session: Session, customer_id: int, today: date, zone: ZoneInfo) -> str:
+    """Why nobody is reminded of a customer today: per SOP the condition that failed or what held it back."""
+    open_ = session.scalars(
+        select(Todo).where(col(Todo.customer_id) == customer_id, col(Todo.state) == OPEN).order_by(col(Todo.day))
+    ).first()
+    if open_:
+        reason = open_.carried or _("it is on the list of {userid}").format(userid=open_.userid)
+        return _("There is a to-do: {title} – {reason}").format(title=open_.title, reason=reason)
+    day = day_of(session, today, zone)
+    peace = select(col(Customer.id)).where(C.id == customer_id, left_in_peace(C.id, None, today))
+    if session.scalars(peace).first():
+        return _("She does not want to be contacted, or a complaint is open.")
+    lines = [
+        f"· {sop.name}: {reason_of(session, sop, version, customer_id, day)}" for sop, version in in_force(session)
+    ]
+    more = len(lines) - MOST
+    tail = [_("… and {number} more rules").format(number=more)] if more > 0 else []
+    return "\n".join((_("No rule reached her today:"), *lines[:MOST], *tail))
+
+
+def reason_of(session: Session, sop: Sop, version: SopVersion, customer_id: int, day: Day) -> str:
+    """Why one SOP makes nothing of a customer today."""
+    run = session.scalars(
+        select(Run).where(col(Run.sop_id) == sop.id, col(Run.customer_id) == customer_id).order_by(col(Run.id).desc())
+    ).first()
+    if run and run.state == "active":
+        return _("under way, the next step is due on {day}").format(day=run.due_on)
+    if run:
+        return _("over: {reason}").format(reason=run.reason or _("all steps done"))
+    rule: rules.Rule = version.rule
+    for part in parts(rule.who):
+        fits = select(col(Customer.id)).where(C.id == customer_id, holds(part, day))
+        if not session.scalars(fits).first():
+            return _("the condition “{condition}” does not hold").format(condition=in_words(part))
+    first = (
+        day.today if rule.when.kind not in BY_THE_CLOCK else date.fromordinal(day.today.toordinal() - LOOK_BACK_DAYS)
+    )
+    bare = rule.model_copy(update={"who": None})
+    if find(session, bare, window_of(session, day, first), [customer_id]):
+        return _("it was found too late for today's plan; it follows tomorrow")
+    return _("its occasion ({kind}) has not come").format(kind=rule.when.kind)
+
+
+def in_words(part: rules.Condition) -> str:
+    """A condition as short words."""
+    fields = part.model_dump(mode="json", exclude_none=True, by_alias=True)
+    kind = fields.pop("kind")
+    return f"{kind} {', '.join(f'{name}={value}' for name, value in fields.items())}"[:120]

@@ -1,0 +1,106 @@
+"""The reason and the words of to-dos, filled for many customers at once."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Protocol
+
+from pydantic import TypeAdapter
+from sqlalchemy import select
+from sqlmodel import Session, col
+
+from contacts.facts import Product
+from contacts.models import Customer
+from scripts_library.context import contexts, spoken
+from scripts_library.models import Script, ScriptVersion
+from scripts_library.rendering import TemplateRefused, render
+from sop import rules
+from sop.conditions import Day, holds, number
+from sop.enrol import chunks
+
+CONDITION: TypeAdapter[rules.Condition] = TypeAdapter(rules.Condition)
+FORMS = {"number": 1, "yuan": 100, "wan": 1_000_000}
+
+
+class Standing(Protocol):
+    """A run, as far as words are concerned."""
+
+    customer_id: int
+    day: date
+
+
+@dataclass(frozen=True)
+class Words:
+    """Everything the words of one step need, read in sets."""
+
+    action: rules.TodoAction
+    script: str
+    fallbacks: Mapping[str, str]
+    day: Day
+    contexts: Mapping[tuple[str, int], Any]
+    shown: Mapping[str, Mapping[int, str]]
+    products: Mapping[int, str]
+
+    def of(self, run: Standing, userid: str) -> tuple[str, str]:
+        """(reason, words) for one run."""
+        values = self.contexts[(userid, run.customer_id)].values(self.fallbacks)
+        values |= {"trigger.day": spoken(run.day), "trigger.days": str(abs((run.day - self.day.today).days))}
+        values |= {f"show.{name}": by_id.get(run.customer_id, "") for name, by_id in self.shown.items()}
+        if run.customer_id in self.products:
+            values["product.name"] = self.products[run.customer_id]
+        return fill(self.action.reason, values), fill(self.action.words or self.script, values)
+
+
+def fill(template: str, values: Mapping[str, str]) -> str:
+    """A text with its values; one that cannot be filled is left out rather than shown broken."""
+    try:
+        return render(template, values) if template else ""
+    except TemplateRefused:
+        return ""
+
+
+def words_of(
+    session: Session, action: rules.TodoAction, group: Sequence[tuple[Standing, str]], day: Day, now: datetime
+) -> Words:
+    """What the words of one step need for (run, member) pairs."""
+    script, fallbacks = script_of(session, action.script)
+    ids = sorted({run.customer_id for run, _ in group})
+    made = contexts(session, [(userid, run.customer_id) for run, userid in group], now, day.zone) if group else {}
+    shown = {name: numbers(session, one, ids, day) for name, one in action.show.items()}
+    products = recommended(session, ids, day) if action.recommend else {}
+    return Words(action, script, fallbacks, day, made, shown, products)
+
+
+def script_of(session: Session, code: str | None) -> tuple[str, Mapping[str, str]]:
+    """The published text of a script and its fallbacks; empty when there is none."""
+    if code is None:
+        return "", {}
+    query = select(ScriptVersion).join(Script, col(Script.id) == col(ScriptVersion.script_id))
+    query = query.where(col(Script.code) == code, col(ScriptVersion.number) == col(Script.version))
+    version = session.scalars(query).first()
+    return (version.body, version.fallbacks) if version else ("", {})
+
+
+def numbers(session: Session, shown: rules.Shown, ids: Sequence[int], day: Day) -> dict[int, str]:
+    """A number of each customer as it is written."""
+    found: dict[int, str] = {}
+    for part in chunks(list(ids)):
+        query = select(col(Customer.id), number(shown.of, day)).where(col(Customer.id).in_(part))
+        for customer_id, value in session.execute(query):
+            if value is not None:
+                found[customer_id] = f"{float(value) / FORMS[shown.as_]:g}"
+    return found
+
+
+def recommended(session: Session, ids: Sequence[int], day: Day) -> dict[int, str]:
+    """For each customer the product whose conditions she fits; of several the dearest."""
+    sold = select(Product).where(col(Product.active)).order_by(col(Product.price_fen))
+    found: dict[int, str] = {}
+    for product in session.scalars(sold):
+        if not product.conditions:
+            continue
+        condition = CONDITION.validate_python(product.conditions)
+        for part in chunks(list(ids)):
+            fits = select(col(Customer.id)).where(col(Customer.id).in_(part), holds(condition, day))
+            found |= {customer_id: product.name for customer_id in session.scalars(fits) if customer_id}
+    return found
