@@ -132,6 +132,7 @@ class Participation(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("campaign_id", "customer_id"),
         Index("ix_participation_at", "campaign_id", "at"),
+        Index("ix_participation_customer", "customer_id"),
         Index("ix_participation_customer", "customer_id", "at"),
     )
 
@@ -363,8 +364,8 @@ class Product(SQLModel, table=True):
     """After how many days it is usually bought again."""
     conditions: dict[str, Any] = Field(default_factory=dict, sa_column=Column(PLAIN_JSON, nullable=False))
     active: bool = True
-    first_sold_at: datetime | None = Field(default=None, sa_type=UtcTime)
-    """When it was first on an order; kept by `contacts.layers`."""
+    new_until: datetime | None = Field(default=None, sa_type=UtcTime)
+    """Until when buying it is a liking for new things; kept by `contacts.layers`."""
 
 
 class CustomerGroup(SQLModel, table=True):
