@@ -19,10 +19,25 @@ from bot.outbox import CARD_UPDATE, MESSAGE, deliver_card_update, deliver_messag
 from bot.router import Context, Router
 from bot.settings import Settings
 from bot.wecom.events import TYPES, kind_of, read
-from contacts.domain_events import DOMAIN_EVENT, nobody_listens
+from contacts.channel_marks import APPLY_CHANNEL, PUT_REMARK, apply_channel, put_remark
+from contacts.channel_setup import FETCH_QR, SET_UP, fetch_qr, set_up_channel
+from contacts.corp_tags import ADD_TAG, FETCH_TAGS, add_tag, fetch_tags, sync_tags
+from contacts.domain_events import DOMAIN_EVENT
+from contacts.fetching import FETCH_CUSTOMER, fetch_customer
+from contacts.group_sync import SYNC_GROUPS, fetch_group, sync_groups
+from contacts.groups import FETCH_GROUP
+from contacts.layers import LAYERS, recompute_all
+from contacts.losses import LOSS_NOTICE, tell_losses
 from contacts.staff import SYNC, sync_staff
+from contacts.statistics import PULL_STATISTICS, pull_statistics
+from contacts.sync import KINDS, LANE, SYNC_CUSTOMERS, sync_customers
+from contacts.tag_push import MARK_TAG, SYNC_TAGS, mark_tag
 from scripts_library.media import MediaLibrary
+from scripts_library.sending import SCRIPT_FILE, deliver_file
+from sop import mass_sends
+from sop.digest import DIGEST, announcer, digest
 from sop.greeting import Greeter, renew_media
+from sop.plan import FIRE, PLAN, firer, listener, planner
 from sop.welcome import WELCOME
 
 HOUSEKEEPING, RENEW_MEDIA = "housekeeping", "renew_media"
@@ -32,13 +47,22 @@ RESTART_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Cron:
-    """Something done by the clock, once a day at a local time."""
+    """Something done by the clock, once a day at a local time. What shares a lane is done in the order given here."""
 
     kind: str
     at: time
+    lane: str | None = None
 
 
-CRONS = (Cron(SYNC, time(3, 10)), Cron(HOUSEKEEPING, time(3, 40)), Cron(RENEW_MEDIA, time(4, 10)))
+CRONS = (
+    *(Cron(kind, time(3, 10), LANE) for kind in KINDS),
+    Cron(PLAN, time(8, 30)),
+    Cron(DIGEST, time(9, 3)),
+    Cron(PULL_STATISTICS, time(9, 20)),
+    Cron(HOUSEKEEPING, time(3, 40)),
+    Cron(RENEW_MEDIA, time(4, 10)),
+    Cron(LAYERS, time(5, 0)),
+)
 
 
 def runners(
@@ -53,9 +77,30 @@ def runners(
         MESSAGE: Runner(deliver_message(gateway, zone)),
         CARD_UPDATE: Runner(deliver_card_update(gateway)),
         SYNC: Runner(sync_staff(gateway, clock)),
+        LAYERS: Runner(recompute_all(database, clock, zone)),
+        SET_UP: Runner(set_up_channel(gateway, database, clock, settings.language)),
+        FETCH_QR: fetch_qr(gateway, settings.language),
+        APPLY_CHANNEL: Runner(apply_channel(database, clock)),
+        PUT_REMARK: Runner(put_remark(gateway)),
+        LOSS_NOTICE: Runner(tell_losses(clock, zone, settings.language)),
+        SYNC_CUSTOMERS: Runner(sync_customers(gateway, database, clock)),
+        SYNC_GROUPS: Runner(sync_groups(gateway, database, clock)),
+        FETCH_GROUP: Runner(fetch_group(gateway, clock)),
+        PULL_STATISTICS: Runner(pull_statistics(gateway, database, clock)),
+        FETCH_CUSTOMER: Runner(fetch_customer(gateway, clock)),
+        MARK_TAG: Runner(mark_tag(gateway, database, clock)),
+        SYNC_TAGS: Runner(sync_tags(gateway, clock)),
+        FETCH_TAGS: Runner(fetch_tags(gateway, clock)),
+        ADD_TAG: add_tag(gateway, clock),
+        SCRIPT_FILE: Runner(deliver_file(gateway, library)),
         RENEW_MEDIA: Runner(renew_media(library)),
         HOUSEKEEPING: Runner(clean_up(gateway, clock)),
-        DOMAIN_EVENT: Runner(nobody_listens()),
+        DOMAIN_EVENT: Runner(listener(clock)),
+        FIRE: Runner(firer(zone, clock, announcer(zone, settings.language))),
+        PLAN: Runner(planner(zone, clock)),
+        DIGEST: Runner(digest(zone, clock, settings.language)),
+        mass_sends.ASK: mass_sends.asker(gateway, database, clock),
+        mass_sends.RESULT: Runner(mass_sends.fetcher(gateway, database, clock)),
     }
 
 
@@ -107,7 +152,7 @@ async def tick(database: Database, clock: Clock, zone: ZoneInfo) -> None:
             key = f"cron:{cron.kind}:{due:%Y-%m-%d}"
             enqueue(
                 session,
-                NewJob(key=key, kind=cron.kind, lane=cron.kind, priority=Priority.SYNC, created_at=now),
+                NewJob(key=key, kind=cron.kind, lane=cron.lane or cron.kind, priority=Priority.SYNC, created_at=now),
             )
 
     await database.write(work)

@@ -67,6 +67,25 @@ class ExternalContact(Result):
     follows: list[Follow] = Field(default_factory=list)
 
 
+class CorpTag(Result):
+    """A corp tag; `deleted` shows only when it was asked for by id."""
+
+    id: str
+    name: str = ""
+    order: int = 0
+    deleted: bool = False
+
+
+class CorpTagGroup(Result):
+    """A group of corp tags with those asked for, or just made."""
+
+    group_id: str
+    group_name: str = ""
+    order: int = 0
+    deleted: bool = False
+    tag: list[CorpTag] = Field(default_factory=list)
+
+
 class FollowInfo(Follow):
     """A tie as `batch/get_by_user` shows it: ids of corp and rule-group tags only."""
 
@@ -94,10 +113,16 @@ class CustomerPage(Result):
     failed: FailInfo = Field(alias="fail_info", default_factory=FailInfo)
 
 
+class ListedGroup(Result):
+    """A customer group by its id."""
+
+    chat_id: str
+
+
 class GroupPage(Result):
     """groupchat/list: ids only."""
 
-    chats: list[dict[str, Any]] = Field(alias="group_chat_list", default_factory=list)
+    chats: list[ListedGroup] = Field(alias="group_chat_list", default_factory=list)
     next_cursor: str = ""
 
 
@@ -135,6 +160,80 @@ class Behavior(Result):
     negative_feedback_cnt: int | None = None
     new_apply_cnt: int | None = None
     new_contact_cnt: int | None = None
+
+
+class ContactWay(Result):
+    """A contact way as it was made; `type` 1 single, 2 multi."""
+
+    config_id: str
+    type: int = 1
+    remark: str = ""
+    skip_verify: bool = True
+    state: str = ""
+    qr_code: str = ""
+    user: list[str] = Field(default_factory=list)
+    party: list[int] = Field(default_factory=list)
+
+
+class ContactWayPage(Result):
+    """list_contact_way: ids only."""
+
+    ways: list[ContactWay] = Field(alias="contact_way", default_factory=list)
+    next_cursor: str = ""
+
+
+class Link(Result):
+    """A customer-acquisition link."""
+
+    link_id: str = ""
+    link_name: str = ""
+    url: str = ""
+    create_time: Annotated[datetime, BeforeValidator(seconds)]
+
+
+class LinkPage(Result):
+    """list_link: ids only."""
+
+    link_ids: list[str] = Field(alias="link_id_list", default_factory=list)
+    next_cursor: str = ""
+
+
+class Handed(Result):
+    """What became of asking for one customer's transfer; 0: begun."""
+
+    external_userid: str
+    errcode: int = 0
+
+
+class HandOver(Result):
+    """transfer_result: 1 done, 2 waiting, 3 refused by the customer, 4 the takeover member is full."""
+
+    external_userid: str
+    status: int
+    takeover_time: int = 0
+
+
+class HandOverPage(Result):
+    """A page of transfer_result."""
+
+    customers: list[HandOver] = Field(alias="customer", default_factory=list)
+    next_cursor: str = ""
+
+
+class Unassigned(Result):
+    """A customer of a member who left."""
+
+    handover_userid: str
+    external_userid: str
+    dimission_time: Annotated[datetime, BeforeValidator(seconds)]
+
+
+class UnassignedPage(Result):
+    """A page of get_unassigned_list."""
+
+    customers: list[Unassigned] = Field(alias="info", default_factory=list)
+    is_last: bool = True
+    next_cursor: str = ""
 
 
 class Department(Result):
