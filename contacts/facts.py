@@ -132,7 +132,6 @@ class Participation(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("campaign_id", "customer_id"),
         Index("ix_participation_at", "campaign_id", "at"),
-        Index("ix_participation_customer", "customer_id"),
         Index("ix_participation_customer", "customer_id", "at"),
     )
 

@@ -194,7 +194,8 @@ def store(session: Session, lines: Select[Any]) -> int:
     differs = or_(*(CREDITS.c[name].is_distinct_from(written.excluded[name]) for name in kept))
     changed = {name: written.excluded[name] for name in kept}
     upsert = written.on_conflict_do_update(index_elements=["order_id", "refund_id"], set_=changed, where=differs)
-    return int(session.connection().execute(upsert).rowcount)
+    counted = upsert.execution_options(preserve_rowcount=True)
+    return int(session.connection().execute(counted).rowcount)
 
 
 def credit_orders(session: Session, order_ids: Sequence[int]) -> int:

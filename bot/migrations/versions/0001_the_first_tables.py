@@ -1022,7 +1022,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('participation', schema=None) as batch_op:
         batch_op.create_index('ix_participation_at', ['campaign_id', 'at'], unique=False)
-        batch_op.create_index('ix_participation_customer', ['customer_id'], unique=False)
+        batch_op.create_index('ix_participation_customer', ['customer_id', 'at'], unique=False)
 
     op.create_table('refund',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),

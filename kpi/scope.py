@@ -1,0 +1,80 @@
+"""Whose numbers may be seen: one's own, those of the departments one leads, or all; put into every query."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, or_, select, true
+from sqlmodel import Session, col
+
+from contacts.models import Department, StaffDepartment, Store
+
+
+class NotYours(PermissionError):
+    """Somebody asked for numbers she may not see."""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """One member (`userid`), the subtrees below `paths`, or everybody when both are empty."""
+
+    userid: str | None = None
+    paths: tuple[str, ...] = ()
+
+    @property
+    def everybody(self) -> bool:
+        """No limit."""
+        return self.userid is None and not self.paths
+
+    def departments(self) -> Select[Any]:
+        """The ids of the departments in the subtrees."""
+        below = or_(*(col(Department.path).startswith(path, autoescape=True) for path in self.paths))
+        return select(col(Department.id)).where(below)
+
+    def members(self) -> Select[Any]:
+        """The userids of who works in the subtrees."""
+        return select(col(StaffDepartment.userid)).where(col(StaffDepartment.department_id).in_(self.departments()))
+
+    def covers(self, userid: Any, store: Any = None) -> ColumnElement[bool]:
+        """The condition on a row's member, and on its store where it is nobody's."""
+        if self.userid is not None:
+            return userid == self.userid  # type: ignore[no-any-return]
+        if not self.paths:
+            return true()
+        theirs = userid.in_(self.members())
+        if store is None:
+            return theirs  # type: ignore[no-any-return]
+        stores = select(col(Store.code)).where(col(Store.department_id).in_(self.departments()))
+        return or_(theirs, userid.is_(None) & store.in_(stores))
+
+
+EVERYBODY = Scope()
+
+
+def own(userid: str) -> Scope:
+    """A member's own numbers."""
+    return Scope(userid=userid)
+
+
+def team_of(session: Session, userid: str) -> Scope:
+    """The departments a member leads, with everything below; the whole company's leader sees all.
+
+    Raises `NotYours` when she leads none.
+    """
+    led = select(col(Department.path), col(Department.parent_id)).join(
+        StaffDepartment, col(StaffDepartment.department_id) == col(Department.id)
+    )
+    found = session.execute(led.where(col(StaffDepartment.userid) == userid, col(StaffDepartment.leads))).all()
+    if not found:
+        raise NotYours("only leaders see a team's numbers")
+    if any(parent == 0 for _, parent in found):
+        return EVERYBODY
+    return Scope(paths=tuple(sorted(path for path, _ in found)))
+
+
+def member_of(session: Session, asker: str, userid: str) -> Scope:
+    """One member's numbers, asked for by herself or by whoever leads her. Raises `NotYours`."""
+    if asker != userid:
+        theirs = team_of(session, asker).members().where(col(StaffDepartment.userid) == userid)
+        if not session.execute(theirs).first():
+            raise NotYours("this member is not in your team")
+    return own(userid)
