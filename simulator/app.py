@@ -8,7 +8,7 @@ import aiohttp
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from simulator import apis, control, page
+from simulator import apis, control, page, pictures
 from simulator.apis import oauth
 from simulator.corp import Corp
 from simulator.delivery import Courier
@@ -18,7 +18,7 @@ from simulator.platform import COURIER, PLATFORM, Platform
 from simulator.tokens import Tokens
 
 MAX_UPLOAD = 32 * 1024 * 1024
-OPEN_PATHS = ("/cgi-bin/", "/connect/", "/wwlogin/")
+OPEN_PATHS = ("/cgi-bin/", "/connect/", "/wwlogin/", "/wwpic/")
 """The platform side: whoever may reach a platform may reach these."""
 CLOSED = "the control side answers on this machine only; start with --open to change that"
 
@@ -43,7 +43,7 @@ def create_simulator(corp: Corp, *, open_control: bool = False) -> web.Applicati
     app[PLATFORM] = platform
     app.cleanup_ctx.append(courier)
     app.router.add_route("*", "/cgi-bin/{path:.*}", platform.answer)
-    app.add_routes([*control.routes, *page.routes, *oauth.routes])
+    app.add_routes([*control.routes, *page.routes, *oauth.routes, *pictures.routes])
     return app
 
 

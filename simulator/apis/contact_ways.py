@@ -108,7 +108,8 @@ def keep(call: Call, kept: dict[str, Fields], way: Fields, stamp: str) -> str:
     if len(ways(call)) + len(join_ways(call)) >= MOST_WAYS:
         raise ApiError(41045, "too many contact ways")
     config_id = opaque("", 32)
-    way |= {"config_id": config_id, "qr_code": f"https://wework.qpic.cn/wwpic/{config_id}/0", stamp: call.corp.now()}
+    image = f"http://{call.headers.get('Host', 'wework.qpic.cn')}/wwpic/{config_id}/0"
+    way |= {"config_id": config_id, "qr_code": image, stamp: call.corp.now()}
     kept[config_id] = way
     return config_id
 
