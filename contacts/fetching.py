@@ -31,15 +31,17 @@ CORP, RULE_GROUP = 1, 3
 TIES: Table = FollowUser.__table__  # type: ignore[attr-defined]
 
 
-def fetch_job(external_userid: str, cause: str, now: datetime) -> NewJob:
+def fetch_job(external_userid: str, cause: str, now: datetime, due: datetime | None = None) -> NewJob:
     """The job that asks about a customer; `cause` tells one reason from another."""
-    payload = {"external_userid": external_userid}
-    return NewJob(f"{FETCH_CUSTOMER}:{cause}:{external_userid}", FETCH_CUSTOMER, now, lane_of(external_userid), payload)
+    key, lane = f"{FETCH_CUSTOMER}:{cause}:{external_userid}", lane_of(external_userid)
+    return NewJob(key, FETCH_CUSTOMER, now, lane, {"external_userid": external_userid}, run_at=due)
 
 
-def ask_to_fetch(session: Session, external_userid: str, cause: str, now: datetime) -> None:
-    """Ask the platform about a customer after this transaction; once per cause."""
-    enqueue(session, fetch_job(external_userid, cause, now))
+def ask_to_fetch(
+    session: Session, external_userid: str, cause: str, now: datetime, *, due: datetime | None = None
+) -> None:
+    """Ask the platform about a customer after this transaction, or when due; once per cause."""
+    enqueue(session, fetch_job(external_userid, cause, now, due))
 
 
 def fetch_customer(gateway: Gateway, clock: Clock) -> Callable[[Job], Awaitable[Done]]:
