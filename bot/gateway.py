@@ -7,6 +7,7 @@ or a refused secret hold back raises `Later`, so that a job waits in its row and
 import asyncio
 import time
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 import aiohttp
@@ -27,13 +28,21 @@ from bot.wecom.errors import RateLimited, SecretRefused, TooManyAtOnce, WeComErr
 from bot.wecom.results import (
     App,
     Behavior,
+    ContactWay,
+    ContactWayPage,
+    CorpTagGroup,
     CustomerPage,
     Department,
     ExternalContact,
     Group,
     GroupPage,
+    Handed,
+    HandOverPage,
+    Link,
+    LinkPage,
     Member,
     Sent,
+    UnassignedPage,
 )
 
 R = TypeVar("R", bound=BaseModel)
@@ -44,6 +53,9 @@ WELCOME_SECONDS = 5.0
 LOOK_SECONDS = 2.0
 """Time-out of a look at the customer before a welcome: her name is not worth her waiting."""
 UPLOAD_SECONDS = 60.0
+MAX_IMAGE = 1024 * 1024
+IMAGES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
+"""How a PNG and a JPEG begin."""
 PAGE = 100
 """Ties of one page of customers: the most there are."""
 GROUP_PAGE = 1000
@@ -129,6 +141,23 @@ class Gateway(Client):
         body = {"userid_list": userids, "cursor": cursor, "limit": PAGE}
         return typed(CustomerPage, await self.post("externalcontact/batch/get_by_user", data=body))
 
+    async def corp_tags(self, tag_id: str = "", group_id: str = "") -> list[CorpTagGroup]:
+        """get_corp_tag_list: all, one tag, or one group with its tags; only by id are deleted ones shown."""
+        body = {"tag_id": [tag_id] if tag_id else [], "group_id": [group_id] if group_id else []}
+        answer = await self.post("externalcontact/get_corp_tag_list", data=body)
+        return [typed(CorpTagGroup, one) for one in answer.get("tag_group") or []]
+
+    async def add_corp_tag(self, group: str, name: str) -> CorpTagGroup:
+        """add_corp_tag: a tag in a group, which is made if there is none of this name; answers the new tag."""
+        body = {"group_name": group, "tag": [{"name": name}], "agentid": self.agent_id}
+        answer = await self.post("externalcontact/add_corp_tag", data=body)
+        return typed(CorpTagGroup, answer.get("tag_group") or {})
+
+    async def mark_tag(self, userid: str, external_userid: str, add: list[str], remove: list[str]) -> None:
+        """mark_tag: corp tags on and off one pair."""
+        pair = {"userid": userid, "external_userid": external_userid}
+        await self.post("externalcontact/mark_tag", data={**pair, "add_tag": add, "remove_tag": remove})
+
     async def groups(self, owners: list[str], cursor: str = "") -> GroupPage:
         """groupchat/list: a page of the groups of up to 100 owners; no owners: of everybody in scope."""
         owned = {"owner_filter": {"userid_list": owners}} if owners else {}
@@ -145,6 +174,90 @@ class Gateway(Client):
         span = {"start_time": int(first.timestamp()), "end_time": int(last.timestamp())}
         answer = await self.post("externalcontact/get_user_behavior_data", data={"userid": [userid], **span})
         return [typed(Behavior, one) for one in answer.get("behavior_data") or []]
+
+    async def add_contact_way(self, way: dict[str, Any]) -> ContactWay:
+        """add_contact_way: answers its id and the address of its QR code."""
+        return typed(ContactWay, await self.post("externalcontact/add_contact_way", data=way))
+
+    async def contact_way(self, config_id: str) -> ContactWay:
+        """get_contact_way."""
+        answer = await self.post("externalcontact/get_contact_way", data={"config_id": config_id})
+        return typed(ContactWay, answer.get("contact_way") or {})
+
+    async def contact_ways(self, since: datetime, cursor: str = "") -> ContactWayPage:
+        """list_contact_way: a page of the ids of those made since then."""
+        body = {"start_time": int(since.timestamp()), "cursor": cursor, "limit": GROUP_PAGE}
+        return typed(ContactWayPage, await self.post("externalcontact/list_contact_way", data=body))
+
+    async def update_contact_way(self, config_id: str, way: dict[str, Any]) -> None:
+        """update_contact_way: what is given replaces what was."""
+        await self.post("externalcontact/update_contact_way", data={"config_id": config_id, **way})
+
+    async def delete_contact_way(self, config_id: str) -> None:
+        """del_contact_way."""
+        await self.post("externalcontact/del_contact_way", data={"config_id": config_id})
+
+    async def create_link(self, link: dict[str, Any]) -> Link:
+        """customer_acquisition/create_link."""
+        answer = await self.post("externalcontact/customer_acquisition/create_link", data=link)
+        return typed(Link, answer.get("link") or {})
+
+    async def links(self, cursor: str = "") -> LinkPage:
+        """customer_acquisition/list_link: a page of ids."""
+        body = {"limit": PAGE, "cursor": cursor}
+        return typed(LinkPage, await self.post("externalcontact/customer_acquisition/list_link", data=body))
+
+    async def link(self, link_id: str) -> Link:
+        """customer_acquisition/get."""
+        answer = await self.post("externalcontact/customer_acquisition/get", data={"link_id": link_id})
+        return typed(Link, {"link_id": link_id, **(answer.get("link") or {})})
+
+    async def update_link(self, link_id: str, link: dict[str, Any]) -> None:
+        """customer_acquisition/update_link: what is given replaces what was."""
+        await self.post("externalcontact/customer_acquisition/update_link", data={"link_id": link_id, **link})
+
+    async def delete_link(self, link_id: str) -> None:
+        """customer_acquisition/delete_link."""
+        await self.post("externalcontact/customer_acquisition/delete_link", data={"link_id": link_id})
+
+    async def remark(self, userid: str, external_userid: str, remark: str) -> None:
+        """remark: the name a member has for a customer, 20 characters at most."""
+        body = {"userid": userid, "external_userid": external_userid, "remark": remark}
+        await self.post("externalcontact/remark", data=body)
+
+    async def hand_over(
+        self, handover: str, takeover: str, external_userids: list[str], *, left: bool, message: str = ""
+    ) -> list[Handed]:
+        """transfer_customer, or resigned/transfer_customer for a member who left: up to 100 customers."""
+        pair = {"handover_userid": handover, "takeover_userid": takeover}
+        body = {**pair, "external_userid": external_userids, **({"transfer_success_msg": message} if message else {})}
+        answer = await self.post(f"externalcontact/{'resigned/' if left else ''}transfer_customer", data=body)
+        return [typed(Handed, one) for one in answer.get("customer") or []]
+
+    async def handed_over(self, handover: str, takeover: str, *, left: bool, cursor: str = "") -> HandOverPage:
+        """transfer_result, or resigned/transfer_result: a page of what became of transfers between two members."""
+        body = {"handover_userid": handover, "takeover_userid": takeover, "cursor": cursor}
+        path = f"externalcontact/{'resigned/' if left else ''}transfer_result"
+        return typed(HandOverPage, await self.post(path, data=body))
+
+    async def unassigned(self, cursor: str = "") -> UnassignedPage:
+        """get_unassigned_list: a page of the customers of members who left."""
+        body = {"cursor": cursor, "page_size": GROUP_PAGE}
+        return typed(UnassignedPage, await self.post("externalcontact/get_unassigned_list", data=body))
+
+    async def image(self, url: str) -> bytes:
+        """An image the platform gave the address of, such as a QR code: PNG or JPEG, 1 MiB at most."""
+        timeout = aiohttp.ClientTimeout(total=CALL_SECONDS_MAX)
+        try:
+            async with self.http.get(url, timeout=timeout) as answer:
+                content = await answer.content.read(MAX_IMAGE + 1) if answer.status == HTTPStatus.OK else b""
+                while not answer.content.at_eof() and len(content) <= MAX_IMAGE and content:
+                    content += await answer.content.read(MAX_IMAGE + 1)
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise WeComUnreachable("image", type(error).__name__, sent=False) from error
+        if not content.startswith(IMAGES) or len(content) > MAX_IMAGE:
+            raise WeComUnreachable("image", "no PNG or JPEG of at most 1 MiB", sent=False)
+        return content
 
     async def departments(self) -> list[Department]:
         """department/list: the tree below the app's scope."""
@@ -167,6 +280,25 @@ class Gateway(Client):
     async def app(self) -> App:
         """agent/get: the app and its visible scope."""
         return typed(App, await self.agent.get(self.agent_id))
+
+    async def ask_mass_send(self, userid: str, external_userids: list[str], text: str) -> tuple[str, list[str]]:
+        """add_msg_template: a task in the member's client; (msgid, who cannot receive). At most 10,000 customers."""
+        body = {"chat_type": "single", "sender": userid, "external_userid": external_userids, "text": {"content": text}}
+        answer = await self.post("externalcontact/add_msg_template", data=body)
+        return str(answer.get("msgid") or ""), list(answer.get("fail_list") or [])
+
+    async def mass_send_results(self, msgid: str, userid: str) -> dict[str, int]:
+        """get_groupmsg_send_result: status by external userid (0 unsent, 1 sent, 2 no friend, 3 too many)."""
+        statuses: dict[str, int] = {}
+        cursor = ""
+        while True:
+            body = {"msgid": msgid, "userid": userid, "limit": 1000, "cursor": cursor}
+            answer = await self.post("externalcontact/get_groupmsg_send_result", data=body)
+            for one in answer.get("send_list") or []:
+                statuses[str(one.get("external_userid"))] = int(one.get("status") or 0)
+            cursor = str(answer.get("next_cursor") or "")
+            if not cursor:
+                return statuses
 
     async def set_menu(self, menu: dict[str, Any]) -> None:
         """menu/create: replaces the app's whole menu."""

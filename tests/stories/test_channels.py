@@ -188,7 +188,7 @@ async def heard(bot: RunningBot) -> list[dict[str, Any]]:
     """Every domain event about adds."""
     events = select(Job.payload).where(Job.kind == "domain_event").order_by(col(Job.id))
     found = await bot.database.read(lambda session: session.exec(events).all())
-    return [one for one in found if one["name"] == "friend_added"]
+    return [dict(one) for one in found if one["name"] == "friend_added"]
 
 
 async def marked(wecom: WeCom, path: str) -> None:
