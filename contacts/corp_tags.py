@@ -27,7 +27,7 @@ from contacts.tag_push import (
     waiting,
 )
 from contacts.tagging import Why, change_tags
-from contacts.tags import SYNCED, Tag, TagGroup
+from contacts.tags import LOCAL, SYNCED, Tag, TagGroup
 
 FETCH_TAGS, ADD_TAG = "fetch_tags", "add_corp_tag"
 OWN_GROUP = "一线助手"
@@ -72,7 +72,8 @@ def drop_missing(session: Session, listed: Iterable[CorpTagGroup], begun: dateti
     """What a whole list asked for at `begun` does not show is deleted; answers how many tags that were."""
     shown = {tag.id for group in listed for tag in group.tag}
     older = or_(TAGS.c.seen_at.is_(None), TAGS.c.seen_at < begun)
-    ours = session.execute(select(TAGS.c.id).where(TAGS.c.deleted.is_(False), older)).scalars().all()
+    known = TAGS.c.id.not_like(f"{LOCAL}%")
+    ours = session.execute(select(TAGS.c.id).where(TAGS.c.deleted.is_(False), older, known)).scalars().all()
     gone = [one for one in ours if one not in shown]
     delete_tags(session, gone, now)
     living = select(TAGS.c.group_id).where(TAGS.c.deleted.is_(False))

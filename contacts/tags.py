@@ -9,6 +9,8 @@ from bot.database import BigId, UtcTime
 
 CLIENT, CHAT, RULE, CHANNEL, PAGE, SYNCED = "client", "chat", "rule", "channel", "page", "sync"
 """Sources of a change."""
+LOCAL = "local:"
+"""How the id of a tag begins that the platform does not have yet: it is made there at its first use."""
 
 
 class TagGroup(SQLModel, table=True):

@@ -1,7 +1,7 @@
 """What steps do besides making to-dos: tags, stages, a line to the leader, mass sends that staff confirm."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Table, insert, select, update
@@ -9,13 +9,14 @@ from sqlmodel import Session, col
 
 from bot.jobs import Priority
 from bot.outbox import say
+from contacts.corp_tags import ask_for_tag
 from contacts.domain_events import DomainEvent, raise_events
 from contacts.facts import LayerMove
 from contacts.leaders import leaders_of
 from contacts.models import Customer
 from contacts.tag_push import Pair
 from contacts.tagging import Why, change_tags
-from contacts.tags import RULE, Tag, TagGroup
+from contacts.tags import LOCAL, RULE, Tag, TagGroup
 from scripts_library.context import contexts
 from sop import mass_sends, rules
 from sop.calendar import polite_time
@@ -34,25 +35,33 @@ def tag(moves: Any, action: rules.TagAction, group: Sequence[Any]) -> None:
     """Tags of the pair with the member in charge."""
     why = Why(RULE, moves.now, cause=cause(moves))
     known = tag_ids(moves.session, [*action.add, *action.remove])
-
-    def ids(names: Sequence[str]) -> list[str]:
-        return [known[name] for name in names if name in known]
-
     for run in group:
         userid = moves.charge.now(run.userid, run.customer_id)
         if userid is None:
             moves.note(run, "skipped", "nobody is in charge of her")
             continue
-        pair = Pair(run.customer_id, userid)
-        change_tags(moves.session, pair, why, add=ids(action.add), remove=ids(action.remove))
+        put_tags(moves.session, Pair(run.customer_id, userid), why, known, action)
         moves.note(run, "tagged")
 
 
+def put_tags(session: Session, pair: Pair, why: Why, known: Mapping[str, str], action: rules.TagAction) -> None:
+    """Put tags on a pair and take others off; one that the platform does not have yet is made there first."""
+    add = [known[name] for name in action.add if name in known]
+    remove = [known[name] for name in action.remove if name in known]
+    change_tags(session, pair, why, add=[one for one in add if not one.startswith(LOCAL)], remove=remove)
+    for one in add:
+        if one.startswith(LOCAL):
+            group, _, name = one.removeprefix(LOCAL).partition("/")
+            key = f"{why.cause}:{pair.customer_id}:{pair.userid}:{why.at:%Y-%m-%d}"
+            ask_for_tag(session, pair, why, group=group, name=name, cause=key)
+
+
 def tag_ids(session: Session, names: Sequence[str]) -> dict[str, str]:
-    """Ids of living tags by `name` or `group/name`, as they were written."""
+    """Ids of living tags by `name` or `group/name`, as they were written; the platform's own before local ones."""
     query = select(col(Tag.id), col(Tag.name), col(TagGroup.name)).join(TagGroup, col(TagGroup.id) == col(Tag.group_id))
     found: dict[str, str] = {}
-    for tag_id, name, group in session.execute(query.where(~col(Tag.deleted))):
+    rows = session.execute(query.where(~col(Tag.deleted))).all()
+    for tag_id, name, group in sorted(rows, key=lambda row: not row[0].startswith(LOCAL)):
         found |= {one: tag_id for one in (name, f"{group}/{name}") if one in names}
     return found
 

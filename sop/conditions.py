@@ -204,9 +204,8 @@ def _(one: rules.NoneOf, day: Day) -> ColumnElement[bool]:
 
 @holds.register
 def _(one: rules.Tagged, _: Day) -> ColumnElement[bool]:
-    borne = (
-        select(ONE).join(Tag, col(Tag.id) == col(PairTag.tag_id)).join(TagGroup, col(TagGroup.id) == col(Tag.group_id))
-    )
+    borne = select(ONE).select_from(PairTag).join(Tag, col(Tag.id) == col(PairTag.tag_id))
+    borne = borne.join(TagGroup, col(TagGroup.id) == col(Tag.group_id))
     named = col(Tag.name).in_(one.tags) | (col(TagGroup.name) + "/" + col(Tag.name)).in_(one.tags)
     mine = col(PairTag.customer_id) == C.id
     return exists(borne.where(mine, named, ~col(Tag.deleted)).correlate(CUSTOMERS))
@@ -297,14 +296,16 @@ def _(one: rules.FromChannel, _: Day) -> ColumnElement[bool]:
 
 @holds.register
 def _(one: rules.InCampaign, _: Day) -> ColumnElement[bool]:
-    joined = select(ONE).join(Campaign, col(Campaign.id) == col(Participation.campaign_id))
+    joined = select(ONE).select_from(Participation).join(Campaign, col(Campaign.id) == col(Participation.campaign_id))
     mine = (col(Participation.customer_id) == C.id, col(Campaign.code).in_(one.codes))
     return exists(joined.where(*mine).correlate(CUSTOMERS))
 
 
 @holds.register
 def _(one: rules.InGroup, _: Day) -> ColumnElement[bool]:
-    inside = select(ONE).join(CustomerGroup, col(CustomerGroup.chat_id) == col(GroupMember.chat_id))
+    inside = (
+        select(ONE).select_from(GroupMember).join(CustomerGroup, col(CustomerGroup.chat_id) == col(GroupMember.chat_id))
+    )
     inside = inside.where(col(GroupMember.customer_id) == C.id, col(GroupMember.left_at).is_(None))
     if one.names:
         inside = inside.where(col(CustomerGroup.name).in_(one.names))
@@ -313,7 +314,7 @@ def _(one: rules.InGroup, _: Day) -> ColumnElement[bool]:
 
 @holds.register
 def _(one: rules.Gender, _: Day) -> ColumnElement[bool]:
-    return C.gender == (2 if one.is_ == "female" else 1)
+    return C.gender == (2 if one.value == "female" else 1)
 
 
 @holds.register

@@ -69,7 +69,7 @@ def endings(rule: rules.Rule, today: date) -> Iterator[tuple[str, str, ColumnEle
     if rule.when.kind == "booking_missed":
         yield EXITED, "visited after all", happened("visited", R.since)
     if rule.until.tagged:
-        borne = select(ONE).join(Tag, col(Tag.id) == col(PairTag.tag_id))
+        borne = select(ONE).select_from(PairTag).join(Tag, col(Tag.id) == col(PairTag.tag_id))
         mine = (col(PairTag.customer_id) == whose, col(Tag.name).in_([one.split("/")[-1] for one in rule.until.tagged]))
         yield EXITED, "tagged " + ", ".join(rule.until.tagged), exists(borne.where(*mine))
     if rule.until.window_days:

@@ -13,6 +13,7 @@ from bot.gateway import LOOK_SECONDS, Gateway
 from bot.jobs import Done, Job, Later, Runner, Then
 from bot.observability import WELCOME_SECONDS, WELCOMES, log
 from bot.wecom.errors import WeComError, WeComUnreachable, WelcomeRefused
+from contacts.touches import welcomed
 from scripts_library.media import MediaLibrary, MediaRefused
 from scripts_library.rendering import render, used_variables
 from sop.models import NOT_SENT, SENT, UNCONFIRMED
@@ -147,6 +148,10 @@ def ledger(job: Job, *, outcome: str, reason: str | None, **values: Any) -> Then
     def write(session: Session) -> None:
         row = {"which": job.payload["event_id"], "sent_at": None, "latency_ms": None, **values}
         session.connection().execute(CLOSE, {**row, "outcome": outcome, "reason": reason})
+        if outcome != NOT_SENT:
+            payload, at = job.payload, row["sent_at"] or job.created_at
+            who = (payload["userid"], payload["external_userid"])
+            welcomed(session, *who, reference=str(row["which"]), at=at, confirmed=outcome == SENT)
         WELCOMES.labels(outcome).inc()
 
     return write

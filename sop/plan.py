@@ -21,10 +21,10 @@ from bot.observability import log
 from contacts.calendar import Rota, rota
 from contacts.models import Staff
 from contacts.tag_push import Pair
-from contacts.tagging import Why, change_tags
+from contacts.tagging import Why
 from contacts.tags import RULE
 from sop import rules
-from sop.acts import tag_ids
+from sop.acts import put_tags, tag_ids
 from sop.advance import advance
 from sop.conditions import Day, day_of
 from sop.enrol import charge_of, chunks, enrol
@@ -152,12 +152,13 @@ def mark_windows(session: Session, sop: Sop, version: SopVersion, day: Day, now:
     over = (col(Run.version_id) == version.id, col(Run.state) == FINISHED, col(Run.reason) == WINDOW_OVER)
     rows = session.execute(select(Run.customer_id, Run.userid).where(*over, col(Run.ended_at) == now)).all()  # type: ignore[call-overload]
     known = tag_ids(session, [rule.until.mark])
+    mark = rules.TagAction(kind="tag", add=[rule.until.mark])
     charge = charge_of(session, (row.customer_id for row in rows), day.today)
     for row in rows:
         userid = charge.now(row.userid, row.customer_id)
-        if userid and known:
+        if userid:
             why = Why(RULE, now, cause=f"{sop.name} v{version.number}")
-            change_tags(session, Pair(row.customer_id, userid), why, add=known.values())
+            put_tags(session, Pair(row.customer_id, userid), why, known, mark)
 
 
 def tidy(session: Session, day: Day, now: datetime) -> None:

@@ -199,7 +199,7 @@ class Gender(Strict):
     """Female or male, as WeChat says."""
 
     kind: Literal["gender"]
-    is_: Literal["female", "male"] = Field(alias="is")
+    value: Literal["female", "male"]
 
 
 class Friend(Strict):
@@ -316,7 +316,7 @@ class Shown(Strict):
     """A number the reason names, and how it is written: plain, as yuan, or in ten thousand yuan (both from fen)."""
 
     of: Number
-    as_: Literal["number", "yuan", "wan"] = Field(default="number", alias="as")
+    form: Literal["number", "yuan", "wan"] = "number"
 
 
 class TodoAction(Strict):

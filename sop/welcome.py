@@ -98,6 +98,7 @@ def job_for(add: Add, flow: WelcomeFlow, values: dict[str, str], seconds: float,
     payload: dict[str, Any] = {
         "event_id": add.event_id,
         "code": add.code,
+        "userid": add.userid,
         "external_userid": add.external_userid,
         "text": flow.text,
         "attachments": [one.model_dump(mode="json") for one in flow.attachments],

@@ -88,7 +88,7 @@ def numbers(session: Session, shown: rules.Shown, ids: Sequence[int], day: Day) 
         query = select(col(Customer.id), number(shown.of, day)).where(col(Customer.id).in_(part))
         for customer_id, value in session.execute(query):
             if value is not None:
-                found[customer_id] = f"{float(value) / FORMS[shown.as_]:g}"
+                found[customer_id] = f"{float(value) / FORMS[shown.form]:g}"
     return found
 
 

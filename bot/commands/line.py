@@ -23,6 +23,7 @@ from bot.app import AlreadyRunning, create_app
 from bot.clock import Clock
 from bot.commands import demo, doctor
 from bot.commands.load import ImportFailed, import_file
+from bot.commands.planning import installing, planning, previewing
 from bot.commands.sync import SyncFailed, sync
 from bot.database import Database
 from bot.jobs import DEAD, Job, NewJob, Priority, enqueue, retry_dead
@@ -34,6 +35,7 @@ from simulator.app import create_simulator
 from simulator.corp import Corp, demo_corp
 from sop.flows import FlowRefused, read_flows, store_flows
 from sop.models import WelcomeFlow
+from sop.rules import RuleRefused
 
 app = typer.Typer(
     help="Frontline (一线助手): a WeCom chat assistant for people who sell.",
@@ -42,9 +44,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 welcome = typer.Typer(help="Welcome flows: what a new customer is greeted with.", no_args_is_help=True)
+pack = typer.Typer(help="Industry packs.", no_args_is_help=True)
+sop = typer.Typer(help="SOPs.", no_args_is_help=True)
 jobs = typer.Typer(help="Jobs: what could not be done, and another try.", no_args_is_help=True)
 app.add_typer(welcome, name="welcome")
 app.add_typer(jobs, name="jobs")
+app.add_typer(pack, name="pack")
+app.add_typer(sop, name="sop")
 SWITCH_SECONDS = 0.0005
 COMMANDS_LOG = "commands.log"
 out = Console()
@@ -64,6 +70,7 @@ def main() -> None:
         SettingsError,
         AlreadyRunning,
         FlowRefused,
+        RuleRefused,
         demo.DemoFailed,
         SyncFailed,
         ImportFailed,
@@ -190,8 +197,8 @@ def migrate_command() -> None:
 
 @app.command("sync")
 def sync_command() -> None:
-    """Pull staff and departments from WeCom."""
-    out.print(asyncio.run(migrated_sync(settings_of_command())))
+    """Pull staff, tags, customers and customer groups from WeCom."""
+    out.print(asyncio.run(migrated_sync(settings_of_command())), highlight=False, markup=False)
 
 
 async def migrated_sync(settings: Settings) -> str:
@@ -218,6 +225,30 @@ def import_command(
         return await import_file(database, kind, file, **given)
 
     out.print(asyncio.run(with_database(settings, migrated(work))), markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command("plan")
+def plan_command(
+    day: Annotated[str | None, typer.Option("--date", help="The day to plan, YYYY-MM-DD; today unless given.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be made and write nothing.")] = False,
+) -> None:
+    """Make a day's to-dos from the rules in force; making them again changes nothing."""
+    settings = settings_of_command()
+    out.print(asyncio.run(with_database(settings, migrated(planning(settings, parsed_date(day), dry_run=dry_run)))))
+
+
+@pack.command("install")
+def install_pack(name: Annotated[str, typer.Argument(help="insurance, dental, exam, baby or retail.")]) -> None:
+    """Install an industry's tags, attributes, tables and SOPs, and put them in force; again changes nothing."""
+    installed = asyncio.run(with_database(settings_of_command(), migrated(installing(name))))
+    out.print(f"{len(installed)} SOPs in force: {', '.join(installed)}", markup=False)
+
+
+@sop.command("preview")
+def preview_sop(file: Annotated[Path, typer.Argument(help="A rule as YAML; see docs/sop.md.")]) -> None:
+    """Show whom a rule would reach today and in the next 14 days; writes nothing."""
+    settings = settings_of_command()
+    out.print(asyncio.run(with_database(settings, migrated(previewing(settings, file)))))
 
 
 @welcome.command("load")
