@@ -202,7 +202,7 @@ async def play_once(start: datetime, out: Console) -> None:
     """Play the demo day by itself and print what happened. Raises `DemoFailed` if something did not."""
     async with running(start) as demo:
         await demo.settle()
-        out.print(f"示例公司  {await company(demo)}", highlight=False, soft_wrap=True)
+        out.print(f"示例公司：{await company(demo)}", highlight=False, soft_wrap=True)
         await morning(demo, out)
         seen = len(await messages(demo))
         for stop in STOPS:
@@ -225,7 +225,7 @@ async def company(demo: Demo) -> str:
         staff = session.scalar(select(func.count()).select_from(Staff).where(col(Staff.active)))
         customers = session.scalar(select(func.count()).select_from(Customer))
         orders = session.scalar(select(func.count()).select_from(Order))
-        return f"{len(STORES)} 家门店 stores · {staff} 名员工 staff · {customers} 位客户 customers · {orders} 笔订单 orders"
+        return f"{len(STORES)} 家门店 · {staff} 名员工 · {customers} 位客户 · {orders} 笔订单"
 
     return await demo.bot.database.read(count)
 

@@ -73,12 +73,12 @@ class Way:
 
 EXPO, LIVE, REFERRAL = "expo-2026", "live-douyin", "referral-card"
 WAYS = (
-    Way("store-east", "城东店门店码", "门店", ("lin", "wang", "chenyu", "su"), 0.19, 0.05, 1.25),
+    Way("store-east", "城东店门店码", "门店", ("lin", "wang", "chenyu", "su"), 0.19, 0.05, 1.2),
     Way("store-west", "城西店门店码", "门店", ("mo", "tang", "he"), 0.15, 0.06, 1.2),
     Way("store-south", "城南店门店码", "门店", ("xu", "luo", "fang", "du"), 0.13, 0.07, 1.1),
     Way(EXPO, "健康生活展", "展会", ("lin", "wang", "mo", "xu"), 0.11, 0.14, 0.8, paid=True),
-    Way(LIVE, "抖音直播间", "直播", ("zhou", "lin", "mo", "xu"), 0.14, 0.17, 0.7, paid=True, link=True),
-    Way("moments-ad", "朋友圈广告", "广告", ("zhou", "chenyu", "tang", "luo"), 0.12, 0.24, 0.5, paid=True, link=True),
+    Way(LIVE, "抖音直播间", "直播", ("zhou", "lin", "mo", "xu"), 0.14, 0.2, 0.7, paid=True, link=True),
+    Way("moments-ad", "朋友圈广告", "广告", ("zhou", "chenyu", "tang", "luo"), 0.12, 0.32, 0.5, paid=True, link=True),
     Way("official-account", "公众号菜单", "公众号", ("zhou",), 0.08, 0.09, 0.95),
     Way(REFERRAL, "老客推荐卡", "老客推荐", ("lin", "mo", "xu", "zhou"), 0.08, 0.03, 1.5),
 )

@@ -155,7 +155,7 @@ def stage(rows: Rows, day: date, first: int, last: int) -> Drive:
         brief=f"{name}：到店检测免费，体验项目立减，老客带新各得好礼。先约到店，再谈方案。",
         products=["YL-JY", "YL-QP", "LC-XY", "GK-ZZ"],
         commission_percent=3.0,
-        tiers=[[0, 3.0], [3_000_000, 4.0], [8_000_000, 5.0]],
+        tiers=[[0, 3.0], [500_000, 4.0], [1_000_000, 5.0]],
         refund_days=7,
         created_at=midnight(starts_on - timedelta(14)),
     )
@@ -169,7 +169,7 @@ def stage(rows: Rows, day: date, first: int, last: int) -> Drive:
                 participants=int(20 * hire.share),
                 referrals=int(4 * hire.share),
                 conversions=int(10 * hire.share),
-                amount_fen=int(60 * hire.share * hire.skill) * 100_000,
+                amount_fen=int(16 * hire.share * hire.skill) * 100_000,
                 read_at=midnight(starts_on) - timedelta(hours=dice.randint(10, 60)) if dice.random() < 0.85 else None,
             )
     return Drive(number, starts_on, ends_on)

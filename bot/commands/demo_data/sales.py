@@ -22,6 +22,7 @@ from simulator.population.company import BY_USERID
 
 MISSED_DAYS = {2: 6, 4: 4, 6: 3}
 """So many customers missed their booking so many days before the demo day, whatever else chance brings."""
+SATURDAY = 5
 AHEAD = {0: 5, 1: 6, 3: 4}
 """So many are booked for the demo day itself, the next and the third."""
 COMES_FOR = {
@@ -55,6 +56,8 @@ def sell(rows: Rows, company: Company, lives: list[Life], joined: dict[int, list
         court(ledger, life)
         for _ in range(habits_of(life)):
             reorder(ledger, life)
+        for drive in joined.get(life.id, []):
+            take_offer(ledger, life, drive)
     for ahead, number in [*((-ago, number) for ago, number in MISSED_DAYS.items()), *AHEAD.items()]:
         book_some(ledger, lives, ahead, number)
     give_back(ledger)
@@ -62,7 +65,7 @@ def sell(rows: Rows, company: Company, lives: list[Life], joined: dict[int, list
 
 def habits_of(life: Life) -> int:
     """How many kinds of things a customer may get used to buying here."""
-    return 0 if not life.ties else 2 if life.person.zeal > 0.45 else 1
+    return 0 if not life.ties else 2 if life.person.zeal > 0.6 else 1
 
 
 def court(ledger: Ledger, life: Life) -> None:
@@ -70,11 +73,11 @@ def court(ledger: Ledger, life: Life) -> None:
     dice = ledger.dice
     if life.ties and life.ties[0].way and life.ties[0].way.source == "门店" and dice.random() < 0.5:
         walk_in(ledger, life)
-    chance = min(0.95, 0.15 + 0.62 * life.heat)
+    chance = min(0.95, 0.06 + 0.58 * life.heat)
     day = life.begins + timedelta(days=1 + 12 * dice.random() ** 2)
     while dice.random() < chance:
         made = moment(dice, midnight(day.date()))
-        starts = opening(dice, made.date() + timedelta(dice.randint(1, 6)))
+        starts = opening(dice, free_day(dice, made.date() + timedelta(dice.randint(1, 6))))
         if not life.begins < made < min(life.ends, ledger.now):
             return
         kept = book(ledger, life, made, starts)
@@ -85,6 +88,12 @@ def court(ledger: Ledger, life: Life) -> None:
 def opening(dice: Random, day: date) -> datetime:
     """A half hour at which the shops are open."""
     return midnight(day) + timedelta(hours=10, minutes=30 * dice.randrange(18))
+
+
+def free_day(dice: Random, day: date) -> date:
+    """The day itself or, for many who work, the weekend after it."""
+    busy = day.weekday() < SATURDAY and dice.random() < 0.3
+    return day + timedelta(SATURDAY - day.weekday() + dice.randint(0, 1)) if busy else day
 
 
 def walk_in(ledger: Ledger, life: Life) -> None:
@@ -175,19 +184,28 @@ def reorder(ledger: Ledger, life: Life) -> None:
     """Things that run out: bought online, and again when they are used up."""
     dice, need = ledger.dice, life.person.need
     goods = goods_for(need, RETAIL)
-    if not goods or dice.random() > 0.2 + 0.5 * life.heat:
+    if not goods or dice.random() > 0.04 + 0.38 * life.heat:
         return
     wanted = dice.choice(goods)
     at = life.begins + timedelta(days=25 * dice.random() ** 1.5)
     while True:
-        paid = moment(dice, midnight(at.date()))
+        paid = moment(dice, midnight(free_day(dice, at.date())))
         if not life.begins < paid < min(life.ends, ledger.now):
             return
         more = [one for one in goods if one is not wanted and dice.random() < 0.3]
         order(ledger, life, paid, [wanted, *more], store=None)
-        if dice.random() > 0.55 + 0.4 * life.person.zeal:
+        if dice.random() > 0.72 + 0.27 * life.person.zeal:
             return
         at = paid + timedelta(days=(wanted.cycle_days or 60) * dice.uniform(0.8, 1.4))
+
+
+def take_offer(ledger: Ledger, life: Life, drive: Drive) -> None:
+    """Maybe she buys what the campaign offers."""
+    dice = ledger.dice
+    paid = moment(dice, midnight(drive.starts_on + timedelta(dice.randint(0, (drive.ends_on - drive.starts_on).days))))
+    if life.begins < paid < min(life.ends, ledger.now) and dice.random() < 0.2 + 0.45 * life.heat:
+        first = life.id not in ledger.bought
+        order(ledger, life, paid, basket(dice, life, first=first), store=life.store)
 
 
 def order(ledger: Ledger, life: Life, at: datetime, goods: list[Goods], *, store: str | None) -> None:
