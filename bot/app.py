@@ -27,6 +27,7 @@ from bot.wecom.crypto import MAX_BODY, Crypto
 from bot.wecom.errors import WeComError, WeComUnreachable
 from bot.worker import keep_ticking, runners, supervised, tick
 from handlers import ROUTER
+from scripts_library.loading import store_general
 from sop.flows import store_default
 
 LOCK = 0x66726F6E74
@@ -50,8 +51,8 @@ class Bot:
     acceptor: Acceptor
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
-    def start(self) -> None:
-        """Begin to carry out jobs, tick and keep records."""
+    def start(self, *, ticking: bool = True) -> None:
+        """Begin to carry out jobs and keep records, and unless told otherwise to do what is due by the clock."""
         zone = ZoneInfo(self.settings.timezone)
         loops: dict[str, Callable[[], Awaitable[None]]] = {
             "jobs": self.loop.run,
@@ -59,6 +60,8 @@ class Bot:
             "records": self.gateway.keep_records,
             "log lines": keep_pouring,
         }
+        if not ticking:
+            del loops["clock"]
         self.tasks = [asyncio.create_task(supervised(name, run), name=name) for name, run in loops.items()]
 
     async def stop(self) -> None:
@@ -113,6 +116,7 @@ async def open_bot(settings: Settings, clock: Clock) -> AsyncIterator[Bot]:
         acceptor = Acceptor(database, clock)
         loop = JobLoop(database, clock, runners(settings, database, clock, gateway, ROUTER))
         await database.write(lambda session: store_default(session, settings.home, clock.now()))
+        await database.write(lambda session: store_general(session, clock.now()))
         yield Bot(settings, clock, database, http, gateway, loop, acceptor)
 
 

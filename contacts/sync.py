@@ -67,6 +67,13 @@ def parts_of(session: Session, job_id: int) -> list[SyncCursor]:
     return list(session.exec(mine.order_by(col(SyncCursor.name))).all())
 
 
+def progress_of(session: Session, job_id: int) -> tuple[int, int, int]:
+    """How far a job's pull is: members whose customers are stored, of how many, and how many ties so far."""
+    parts = parts_of(session, job_id)
+    stored = sum(len(part.userids) for part in parts if part.state)
+    return stored, sum(len(part.userids) for part in parts), sum(part.done for part in parts)
+
+
 def plan(session: Session, job_id: int, now: datetime) -> list[SyncCursor]:
     """The parts of a job's pull: those it began with, where it was begun, else all members in batches."""
     if parts := parts_of(session, job_id):

@@ -10,11 +10,12 @@ from sqlmodel import Session, select
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
+from bot.app import only_loop
 from bot.commands.line import app
 from bot.database import Database
 from bot.jobs import DEAD, READY, Job, NewJob, enqueue
 from tests.bot.command import GOOD, frontline, settings_for
-from tests.conftest import WeCom
+from tests.conftest import RunningBot, WeCom
 
 FLOWS = """
 flows:
@@ -160,11 +161,52 @@ async def test_a_demo_day_that_is_none_is_a_sentence(tmp_path: Path, words: tupl
     assert "Traceback" not in ended.err
 
 
-async def test_sync_pulls_the_staff_and_says_how_many(tmp_path: Path, wecom: WeCom, database_url: str) -> None:
+SYNCED = """4 departments, 6 staff
+1 tags in 1 groups
+330 ties of 6 staff: 300 customers new, 330 tags changed, 330 ties new
+1 groups: 1 groups new
+"""
+
+
+async def test_sync_pulls_everything_and_says_what_it_found(tmp_path: Path, wecom: WeCom, database_url: str) -> None:
+    await wecom.sim("POST", "corp-tags", {"action": "create", "group": "意向", "tags": ["高"]})
+    await wecom.sim("POST", "customers", {"count": 300})
+    await silently(wecom, "groups", {"action": "create", "owner": "lin", "name": "福利群"})
+    settings = settings_for(wecom, database_url)
+    ended = await frontline("sync", folder=tmp_path, settings=settings)
+    again = await frontline("sync", folder=tmp_path, settings=settings)
+
+    assert (ended.code, ended.err, ended.out) == (0, "", SYNCED)
+    assert again.out.splitlines()[2:] == ["330 ties of 6 staff: no change", "1 groups: no change"]
+
+
+async def silently(wecom: WeCom, path: str, body: dict[str, Any]) -> None:
+    """A control call whose callbacks nobody takes."""
+    callback, wecom.corp.callback_url = wecom.corp.callback_url, ""
+    await wecom.sim("POST", path, body)
+    wecom.corp.callback_url = callback
+
+
+async def test_sync_beside_a_server_whose_clock_is_behind(
+    tmp_path: Path, bot: RunningBot, wecom: WeCom, database_url: str
+) -> None:
+    await wecom.sim("POST", "customers", {"count": 300})
     ended = await frontline("sync", folder=tmp_path, settings=settings_for(wecom, database_url))
 
+    assert bot.parts.clock.now() < datetime.now(UTC)
     assert (ended.code, ended.err) == (0, "")
-    assert ended.out.strip() == "4 departments, 6 staff"
+    assert "300 customers new" in ended.out
+
+
+async def test_sync_beside_a_process_that_does_not_work_is_a_sentence(tmp_path: Path, wecom: WeCom) -> None:
+    url = f"sqlite:///{tmp_path / 'held.db'}"
+    held = Database(url)
+    async with only_loop(held):
+        ended = await frontline("sync", folder=tmp_path, settings=settings_for(wecom, url))
+    await held.close()
+
+    assert ended.code == 1
+    assert ended.err.startswith("another process works on this database, but has not taken up the pull")
 
 
 async def test_a_sync_that_wecom_refuses_is_a_sentence(tmp_path: Path, wecom: WeCom, database_url: str) -> None:
@@ -172,5 +214,5 @@ async def test_a_sync_that_wecom_refuses_is_a_sentence(tmp_path: Path, wecom: We
     ended = await frontline("sync", folder=tmp_path, settings=settings_for(wecom, database_url))
 
     assert ended.code == 1
-    assert ended.err.startswith("the pull was given up: department/list: 60011")
+    assert ended.err.startswith("the pull was given up: staff and departments: department/list: 60011")
     assert "Traceback" not in ended.err
