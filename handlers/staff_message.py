@@ -35,6 +35,7 @@ def help_text() -> str:
             _("I can answer these:"),
             _("· help – this list"),
             _("· ping – whether I am here"),
+            _("· script too expensive – what to say to a customer; add “for Ms Li” to have it filled in"),
             _("New customers are greeted for you; I tell you when a customer is shared with a colleague."),
         )
     )

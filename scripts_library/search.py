@@ -168,7 +168,7 @@ LIBRARIES: defaultdict[str, Library] = defaultdict(Library)
 
 def search(session: Session, words: str, limit: int = 5, categories: Iterable[str] | None = None) -> list[Hit]:
     """The best published scripts for what somebody typed, best first: Chinese, pinyin, initials, English, synonyms."""
-    engine = session.connection().engine
+    engine = session.connection().engine.execution_options(writes=False)  # SQLite has one writer, and that is us
     return LIBRARIES[str(engine.url)].find(engine, words, limit, categories)
 
 
