@@ -26,15 +26,18 @@ from contacts.domain_events import DOMAIN_EVENT
 from contacts.fetching import FETCH_CUSTOMER, fetch_customer
 from contacts.group_sync import SYNC_GROUPS, fetch_group, sync_groups
 from contacts.groups import FETCH_GROUP
+from contacts.handover_jobs import FIND_UNASSIGNED, HandOvers
 from contacts.layers import LAYERS, recompute_all
 from contacts.losses import LOSS_NOTICE, tell_losses
 from contacts.staff import SYNC, sync_staff
 from contacts.statistics import PULL_STATISTICS, pull_statistics
 from contacts.sync import KINDS, LANE, SYNC_CUSTOMERS, sync_customers
 from contacts.tag_push import MARK_TAG, SYNC_TAGS, mark_tag
+from kpi.credit import CREDIT, keep_credits
 from scripts_library.media import MediaLibrary
 from scripts_library.sending import SCRIPT_FILE, deliver_file
 from sop import mass_sends
+from sop.calendar import polite_time
 from sop.digest import DIGEST, announcer, digest
 from sop.greeting import Greeter, renew_media
 from sop.plan import FIRE, PLAN, firer, listener, planner
@@ -60,7 +63,9 @@ CRONS = (
     Cron(DIGEST, time(9, 3)),
     Cron(PULL_STATISTICS, time(9, 20)),
     Cron(HOUSEKEEPING, time(3, 40)),
+    Cron(FIND_UNASSIGNED, time(9, 10)),
     Cron(RENEW_MEDIA, time(4, 10)),
+    Cron(CREDIT, time(4, 30)),
     Cron(LAYERS, time(5, 0)),
 )
 
@@ -78,10 +83,12 @@ def runners(
         CARD_UPDATE: Runner(deliver_card_update(gateway)),
         SYNC: Runner(sync_staff(gateway, clock)),
         LAYERS: Runner(recompute_all(database, clock, zone)),
+        CREDIT: Runner(keep_credits(database)),
         SET_UP: Runner(set_up_channel(gateway, database, clock, settings.language)),
         FETCH_QR: fetch_qr(gateway, settings.language),
         APPLY_CHANNEL: Runner(apply_channel(database, clock)),
         PUT_REMARK: Runner(put_remark(gateway)),
+        **HandOvers(gateway, database, clock, settings.language, lambda at: polite_time(at, zone)).runners(),
         LOSS_NOTICE: Runner(tell_losses(clock, zone, settings.language)),
         SYNC_CUSTOMERS: Runner(sync_customers(gateway, database, clock)),
         SYNC_GROUPS: Runner(sync_groups(gateway, database, clock)),

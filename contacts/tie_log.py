@@ -20,12 +20,13 @@ from contacts.models import (
     TieChange,
 )
 
-HALF, WHOLE, END = "half", "whole", "end"
+HALF, WHOLE, END, FAIL = "half", "whole", "end", "fail"
 """What an event says; the kind of its row says what that meant when it happened."""
 KINDS = {
     HALF: (HALF_ADDED,),
     WHOLE: (ADDED, CONFIRMED, REPEATED, TRANSFERRED_IN),
     END: (LOST, TRANSFERRED_OUT, ENDED_AGAIN),
+    FAIL: (TRANSFER_FAILED,),
 }
 HANDED_OVER = timedelta(minutes=10)
 """An add without a state this close to the end of a tie by transfer is the other half of that transfer."""
@@ -75,7 +76,7 @@ def log_change(
     source: str = "callback",
     event_id: int | None = None,
 ) -> bool:
-    """Write one change of a tie; False when it is in the log already. `says`: half, whole or end."""
+    """Write one change of a tie; False when it is in the log already. `says`: half, whole, end or fail."""
     row = {
         "at": at,
         "customer_id": customer_id,

@@ -1,7 +1,21 @@
 """One module per kind of incoming thing; each owns a router. `ROUTER` is all of them, in order."""
 
 from bot.router import Router
-from handlers import care, external_contact, groups, leave, losses, member, scripts, staff_message, tagging, tags, todos
+from handlers import (
+    care,
+    external_contact,
+    groups,
+    handover,
+    leave,
+    losses,
+    member,
+    questions,
+    scripts,
+    staff_message,
+    tagging,
+    tags,
+    todos,
+)
 
 ROUTER = Router()
 for module in (
@@ -15,6 +29,7 @@ for module in (
     leave,
     todos,
     scripts,
+    questions,
     staff_message,
     member,
 ):

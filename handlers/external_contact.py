@@ -67,7 +67,7 @@ def added(event: Added, ctx: Context, *, half: bool) -> None:
     zone = ZoneInfo(ctx.settings.timezone)
     with speaking(ctx.settings.language):
         if followed.change == TRANSFERRED_IN and not event.welcome_code:
-            settle_transfer(ctx.session, followed.customer_id, event.created_at)
+            settle_transfer(ctx.session, followed.customer_id, event.created_at, ctx.now)
             ask_to_fetch(ctx.session, event.external_userid, str(ctx.event_id), ctx.now)
             return  # handed over by us: nothing to greet for, nothing to tell
         greeting = welcome(ctx.session, add, followed, zone, ctx.settings.welcome_seconds)
@@ -157,7 +157,7 @@ def ended(event: DeletedByCustomer | DeletedByStaff, ctx: Context, by: str) -> N
     at = event.created_at
     lost = lose(ctx.session, event.userid, event.external_userid, by=by, at=at, event_id=ctx.event_id)
     if lost and by == TRANSFER:
-        settle_transfer(ctx.session, lost.customer_id, at)
+        settle_transfer(ctx.session, lost.customer_id, at, ctx.now)
     elif lost:
         facts = {"userid": lost.userid, "by": by}
         news = DomainEvent("customer_lost", lost.customer_id, at, str(ctx.event_id), facts)
@@ -169,4 +169,4 @@ def ended(event: DeletedByCustomer | DeletedByStaff, ctx: Context, by: str) -> N
 def not_taken_over(event: TransferFailed, ctx: Context) -> None:
     """A customer could not be handed over: whoever asked is told."""
     with speaking(ctx.settings.language):
-        transfer_failed(ctx.session, event, polite_time(ctx.now, ZoneInfo(ctx.settings.timezone)))
+        transfer_failed(ctx.session, event, ctx.now, polite_time(ctx.now, ZoneInfo(ctx.settings.timezone)))

@@ -5,6 +5,7 @@ from datetime import timedelta
 from bot.jobs import NewJob, Priority, enqueue
 from bot.router import Context, Router
 from bot.wecom.events import MemberSubscribed, MemberUnsubscribed
+from contacts.handover_jobs import FIND_UNASSIGNED
 from contacts.models import Staff
 from contacts.staff import SYNC
 
@@ -13,6 +14,8 @@ router = Router()
 
 TOGETHER = 10
 """Seconds: who comes within them is pulled together, as soon as they are over."""
+SETTLED = timedelta(seconds=10)
+"""After so long the platform lists the customers of a member who left."""
 
 
 @router.on(MemberSubscribed)
@@ -32,3 +35,5 @@ def member_left(event: MemberUnsubscribed, ctx: Context) -> None:
     if staff:
         staff.active = False
         ctx.session.add(staff)
+    key, run_at = f"{FIND_UNASSIGNED}:{ctx.event_id}", ctx.now + SETTLED
+    enqueue(ctx.session, NewJob(key, FIND_UNASSIGNED, ctx.now, FIND_UNASSIGNED, priority=Priority.SYNC, run_at=run_at))
