@@ -92,7 +92,7 @@ def card(items: list[Item], today: date) -> dict[str, Any]:
             "option_list": [{"id": str(one.todo.id), "text": option(one)} for one in items[:OPTIONS]],
         },
         "button_list": [
-            {"text": _("Done"), "style": 1, "key": key("done", today)},
+            {"text": _("Complete"), "style": 1, "key": key("done", today)},
             {"text": _("Put off"), "style": 2, "key": key("later", today)},
             {"text": _("Not applicable"), "style": 2, "key": key("na", today)},
             {"text": _("Why"), "style": 2, "key": key("why", today)},

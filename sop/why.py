@@ -32,7 +32,7 @@ def why(session: Session, todo: Todo) -> str:
     if todo.run_id:
         steps = select(StepOutcome).where(col(StepOutcome.run_id) == todo.run_id).order_by(col(StepOutcome.id))
         held = [one for one in session.scalars(steps) if one.outcome in {"held", "skipped"}]
-        lines += [_("Held back before: {reason}").format(reason=one.reason) for one in held[-2:]]
+        lines += [_("Held back before: {reason}").format(reason=told(one.reason)) for one in held[-2:]]
     lines.append(_("Last day: {day}").format(day=todo.due_on))
     return "\n".join(lines)
 
@@ -43,7 +43,7 @@ def why_not(session: Session, customer_id: int, today: date, zone: ZoneInfo) -> 
         select(Todo).where(col(Todo.customer_id) == customer_id, col(Todo.state) == OPEN).order_by(col(Todo.day))
     ).first()
     if open_:
-        reason = open_.carried or _("it is on the list of {userid}").format(userid=open_.userid)
+        reason = told(open_.carried) or _("it is on the list of {userid}").format(userid=open_.userid)
         return _("There is a to-do: {title} – {reason}").format(title=open_.title, reason=reason)
     day = day_of(session, today, zone)
     peace = select(col(Customer.id)).where(C.id == customer_id, left_in_peace(C.id, None, today))
@@ -65,7 +65,7 @@ def reason_of(session: Session, sop: Sop, version: SopVersion, customer_id: int,
     if run and run.state == "active":
         return _("under way, the next step is due on {day}").format(day=run.due_on)
     if run:
-        return _("over: {reason}").format(reason=run.reason or _("all steps done"))
+        return _("over: {reason}").format(reason=told(run.reason) or _("all steps done"))
     rule: rules.Rule = version.rule
     for part in parts(rule.who):
         fits = select(col(Customer.id)).where(C.id == customer_id, holds(part, day))
@@ -77,7 +77,51 @@ def reason_of(session: Session, sop: Sop, version: SopVersion, customer_id: int,
     bare = rule.model_copy(update={"who": None})
     if find(session, bare, window_of(session, day, first), [customer_id]):
         return _("it was found too late for today's plan; it follows tomorrow")
-    return _("its occasion ({kind}) has not come").format(kind=rule.when.kind)
+    return _("its occasion ({kind}) has not come").format(kind=kind_in_words(rule.when.kind))
+
+
+def told(reason: str) -> str:
+    """A stored reason in the reader's language; what has no translation is shown as it is."""
+    head, colon, rest = reason.partition(": ")
+    known = {
+        "another to-do for this customer goes first": _("another to-do for this customer goes first"),
+        "day off": _("her member of staff is off today"),
+        "put off": _("it was put off"),
+        "goal reached": _("goal reached"),
+        "visited": _("visited"),
+        "ordered": _("ordered"),
+        "booked": _("booked"),
+        "replied": _("replied"),
+        "not applicable": _("marked as not applicable"),
+        "visited after all": _("visited after all"),
+        "the window is over": _("the window is over"),
+        "the customer is lost": _("the customer is lost"),
+        "do not contact, or a complaint is open": _("do not contact, or a complaint is open"),
+        "nobody is in charge of her": _("nobody is in charge of her"),
+        "overdue for too long": _("overdue for too long"),
+    }
+    if reason.startswith("15 a day"):
+        return _("15 a day; what ends first and is worth most goes first")
+    return f"{known.get(head, head)}{colon}{known.get(rest, rest)}"
+
+
+def kind_in_words(kind: str) -> str:
+    """A trigger's kind in the reader's language."""
+    known = {
+        "friend_added": _("added as a friend"),
+        "tag_added": _("tag added"),
+        "tag_removed": _("tag removed"),
+        "stage_moved": _("stage moved"),
+        "order_paid": _("order paid"),
+        "booking_made": _("booking made"),
+        "booking_missed": _("booking missed"),
+        "visit_made": _("visit made"),
+        "campaign_joined": _("campaign joined"),
+        "customer_lost": _("customer lost"),
+        "silent": _("silent for days"),
+        "date": _("a date comes near"),
+    }
+    return known.get(kind, kind)
 
 
 def in_words(part: rules.Condition) -> str:
