@@ -80,10 +80,10 @@ def refuse(status: type[web.HTTPError], sentence: str, **headers: str) -> NoRetu
 
 def check_token(request: web.Request, settings: Settings) -> None:
     """Let only those in who know the token."""
-    if settings.api_token is None:
+    expected = settings.api_token.get_secret_value().encode() if settings.api_token else b""
+    if not expected:
         refuse(web.HTTPForbidden, "the API is closed: FRONTLINE_API_TOKEN is not set (docs/ingest.md)")
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-    expected = settings.api_token.get_secret_value().encode()
     if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode("utf-8", "replace"), expected):
         sentence = "send the header Authorization: Bearer, with the value of FRONTLINE_API_TOKEN"
         refuse(web.HTTPUnauthorized, sentence, **{"WWW-Authenticate": "Bearer"})

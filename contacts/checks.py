@@ -15,6 +15,7 @@ from sqlmodel import Session
 from sqlmodel import select as select_rows
 
 from contacts.attributes import BIRTHDAY, BIRTHDAYS, AttributeRefused, read_value
+from contacts.bulk import among
 from contacts.feeds import TABLES, Entry, Found, not_yet, unknown_names
 from contacts.identities import owners
 from contacts.merging import parts
@@ -56,7 +57,7 @@ class Checked:
 
 def read_entries(kind: str, raw: Iterable[tuple[int, object]]) -> tuple[list[Entry], list[Problem]]:
     """Records from plain data with their places: those that are right by themselves, and what is wrong with others."""
-    validate = RECORDS[kind].model_validate
+    validate = RECORDS[kind].__pydantic_validator__.validate_python  # model_validate, without what it looks at first
     good: list[Entry] = []
     problems: list[Problem] = []
     for place, fields in raw:
@@ -74,9 +75,13 @@ def check(session: Session, load: Load, entries: Sequence[Entry]) -> Checked:
     load.found.learn(session, entries)
     checked = Checked()
     known = known_ids(session, load.kind, entries)
+    unknown: dict[int, list[Problem]] = {}
+    for problem in unknown_names(entries, load.found):
+        unknown.setdefault(problem.place, []).append(problem)
+    latest, today = load.now + AHEAD, load.today
     for entry in entries:
         before = load.digests.setdefault(entry.record.id, known.get(entry.record.id, ""))
-        if problems := unknown_names(entry, load.found) + not_yet(entry, load.now + AHEAD, load.today):
+        if problems := unknown.get(entry.place, []) + not_yet(entry, latest, today):
             checked.problems += problems
         elif not before or load.kind == "bookings":
             checked.new.append(entry)
@@ -98,11 +103,9 @@ def known_ids(session: Session, kind: str, entries: Sequence[Entry]) -> dict[str
     table = TABLES.get(kind)
     if table is None or kind == "bookings":
         return {}
-    known: dict[str, str] = {}
-    for some in parts({entry.record.id for entry in entries}):
-        rows = select(table.c.source_id, table.c.digest).where(table.c.source_id.in_(some))
-        known.update((row[0], row[1]) for row in session.connection().execute(rows))
-    return known
+    mine = among(session, table.c.source_id, {entry.record.id for entry in entries})
+    rows = session.connection().execute(select(table.c.source_id, table.c.digest).where(mine))
+    return {row[0]: row[1] for row in rows}
 
 
 def check_refunds(_session: Session, load: Load, entries: list[Entry]) -> list[Problem]:
@@ -121,11 +124,10 @@ def check_refunds(_session: Session, load: Load, entries: list[Entry]) -> list[P
 
 def check_bookings(session: Session, _load: Load, entries: list[Entry]) -> list[Problem]:
     """Two records about one booking, of one moment, must say the same."""
-    known: dict[str, tuple[datetime, str]] = {}
     table = TABLES["bookings"].c
-    for some in parts({entry.record.id for entry in entries}):
-        rows = select(table.source_id, table.at, table.digest).where(table.source_id.in_(some))
-        known.update((row[0], (row[1], row[2])) for row in session.connection().execute(rows))
+    mine = among(session, table.source_id, {entry.record.id for entry in entries})
+    rows = session.connection().execute(select(table.source_id, table.at, table.digest).where(mine))
+    known: dict[str, tuple[datetime, str]] = {row[0]: (row[1], row[2]) for row in rows}
     problems = []
     for entry in entries:
         at, digest = known.get(entry.record.id, (None, ""))

@@ -12,7 +12,8 @@ from sqlalchemy import Table, insert, select
 from sqlmodel import Session
 
 from bot.database import defaults
-from contacts.merging import hold, merge, parts, verdicts
+from contacts.bulk import among, insert_rows
+from contacts.merging import hold, merge, verdicts
 from contacts.models import Customer, Identity
 from contacts.records import EXTERNAL, KINDS, MEMBER, PHONE, UNION
 
@@ -150,20 +151,19 @@ def owners(session: Session, ids: Iterable[Id]) -> dict[Id, int]:
     connection = session.connection()
     found: dict[Id, int] = {}
     for kind, values in by_kind.items():
-        for some in parts(values):
-            known = select(IDENTITIES.c.value, IDENTITIES.c.customer_id).where(
-                IDENTITIES.c.kind == kind, IDENTITIES.c.value.in_(some)
-            )
-            found.update(((kind, value), customer_id) for value, customer_id in connection.execute(known))
+        known = select(IDENTITIES.c.value, IDENTITIES.c.customer_id)
+        rows = connection.execute(known.where(IDENTITIES.c.kind == kind, among(session, IDENTITIES.c.value, values)))
+        found.update(((kind, value), customer_id) for value, customer_id in rows)
     return found
 
 
 def ids_of(session: Session, customer_ids: Iterable[int]) -> dict[int, dict[str, set[str]]]:
     """Every id of these customers."""
     held: dict[int, dict[str, set[str]]] = {}
-    for some in parts(customer_ids):
+    if wanted := list(customer_ids):
         theirs = select(IDENTITIES.c.customer_id, IDENTITIES.c.kind, IDENTITIES.c.value)
-        for customer_id, kind, value in session.connection().execute(theirs.where(IDENTITIES.c.customer_id.in_(some))):
+        rows = session.connection().execute(theirs.where(among(session, IDENTITIES.c.customer_id, wanted)))
+        for customer_id, kind, value in rows:
             held.setdefault(customer_id, {}).setdefault(kind, set()).add(value)
     return held
 
@@ -173,11 +173,10 @@ def write(session: Session, plan: Plan) -> dict[int, int]:
     connection = session.connection()
     made: dict[int, int] = {}
     if plan.new:
-        rows: list[Any] = [BLANK] * plan.new
-        numbers = connection.execute(insert(CUSTOMERS).returning(CUSTOMERS.c.id), rows).scalars().all()
-        made = {-position: number for position, number in enumerate(numbers, 1)}
+        numbers = insert_rows(session, CUSTOMERS, [BLANK] * plan.new, ("id",))
+        made = {-position: number for position, (number,) in enumerate(numbers, 1)}
     if plan.attached:
-        rows = [
+        rows: list[Any] = [
             {"customer_id": made.get(owner, owner), "kind": kind, "value": value}
             for (kind, value), owner in plan.attached
         ]

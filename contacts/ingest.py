@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Table, select
 from sqlmodel import Session
 
+from bot.jobs import NewJob, Priority, enqueue
 from contacts.attributes import Given, set_values
 from contacts.checks import Load, check
 from contacts.domain_events import DomainEvent, raise_events
@@ -33,6 +34,8 @@ from contacts.records import Problem
 from contacts.rollups import roll_up
 from contacts.watermarks import COMPANY, move_watermarks, newest
 
+CREDIT = "credit_orders"
+"""The kind of job by which the numbers learn of new money: a lower room tells a higher one by job."""
 FRESH = timedelta(days=2)
 """Facts older than this raise no events: history that is loaded is not news."""
 CHUNK = 500
@@ -87,7 +90,7 @@ def take(
         raise NotTaken(problems)
     stored = store(session, load, checked.new) if checked.new else 0
     told = [entry.record for entry in (*checked.new, *checked.unchanged)]
-    marks = newest((getattr(record, "store", None), record.at) for record in told)
+    marks = newest((record.__dict__.get("store"), record.at) for record in told)
     if complete_to:
         marks = dict.fromkeys(marks or [COMPANY], complete_to)
     move_watermarks(session, load.kind, marks)
@@ -113,6 +116,10 @@ def store(session: Session, load: Load, entries: list[Entry]) -> int:
     fresh = [(entry, row) for entry, row in zip(entries, rows, strict=True) if row["source_id"] in written]
     follow_up(session, kind, fresh, written)
     raise_news(session, kind, fresh, load.now)
+    if kind in {"orders", "refunds"} and fresh:
+        key = f"{CREDIT}:{kind}:{fresh[0][0].record.id}"
+        job = NewJob(key, CREDIT, load.now, CREDIT, {"new": True}, priority=Priority.SYNC)
+        enqueue(session, job)
     return len(written)
 
 
@@ -123,7 +130,7 @@ def customers_of(session: Session, kind: str, entries: list[Entry], now: datetim
     if kind == "identities":
         named = [entry.record.ids() for entry in entries]
     else:
-        named = [entry.record.customer.ids() for entry in entries if hasattr(entry.record, "customer")]
+        named = [entry.record.customer.ids() for entry in entries if "customer" in entry.record.__dict__]
     if kind == "referrals":
         named += [entry.record.referrer.ids() for entry in entries]
     return resolve(session, named, reason=f"{kind}:{entries[0].record.id}", now=now) if named else []

@@ -41,9 +41,9 @@ def parts(values: Iterable[Any], size: int = AT_ONCE) -> Iterator[list[Any]]:
 
 
 def personal_columns() -> list[Column[Any]]:
-    """Every column that says whose a row is."""
-    tables = SQLModel.metadata.sorted_tables
-    return [*(table.c.customer_id for table in tables if "customer_id" in table.c), REFERRALS.c.referrer_id]
+    """Every column that says whose a row is; tables with one row per customer are lists of work, and no property."""
+    tables = [table for table in SQLModel.metadata.sorted_tables if "customer_id" in table.c]
+    return [*(table.c.customer_id for table in tables if not table.c.customer_id.primary_key), REFERRALS.c.referrer_id]
 
 
 def merge(session: Session, first: int, second: int, *, reason: str, by: str, now: datetime) -> int:
@@ -264,7 +264,9 @@ def from_json(table: Any, values: dict[str, Any]) -> dict[str, Any]:
 
 def typed(column: ColumnElement[Any], value: Any) -> Any:
     """A value as its column wants it."""
-    kind = column.type.python_type if value is not None and isinstance(value, str) else str
+    if not isinstance(value, str):
+        return value
+    kind = getattr(column.type, "impl_instance", column.type).python_type
     if issubclass(kind, datetime):
         return datetime.fromisoformat(value)
     return date.fromisoformat(value) if issubclass(kind, date) else value

@@ -1,6 +1,6 @@
 """Orders, sums and last times on the customer's row: kept right from the facts, for whoever was touched or for all.
 
-Recomputed, not counted on: doing it twice, or after a crash, gives the same. One statement per table and 500 customers.
+Recomputed, not counted on: doing it twice, or after a crash, gives the same. One statement per group of columns.
 """
 
 from collections.abc import Iterable
@@ -9,10 +9,10 @@ from typing import Any
 from sqlalchemy import Select, Table, case, func, select, union_all, update
 from sqlmodel import Session
 
+from contacts.bulk import among
 from contacts.facts import Act, Booking, Order, Touch, Visit
 from contacts.models import Customer
 
-AT_ONCE = 500
 REPLY_ACTS = ("replied", "link_chat")
 """Acts that are a contact: a reply staff report, a chat begun through an acquisition link."""
 CUSTOMERS: Table = Customer.__table__  # type: ignore[attr-defined]
@@ -36,12 +36,10 @@ def contact_tables() -> list[tuple[Any, Any, Any]]:
 def roll_up(session: Session, customer_ids: Iterable[int], *, orders: bool = True, contacts: bool = True) -> None:
     """Set the roll-ups of these customers. A last contact is never taken back here: `recompute` does that."""
     ids = sorted(set(customer_ids))
-    for start in range(0, len(ids), AT_ONCE):
-        some = ids[start : start + AT_ONCE]
-        if orders:
-            set_orders(session, CUSTOMERS.c.id.in_(some))
-        if contacts:
-            set_contacts(session, some)
+    if ids and orders:
+        set_orders(session, among(session, CUSTOMERS.c.id, ids))
+    if ids and contacts:
+        set_contacts(session, ids)
 
 
 def set_orders(session: Session, which: Any) -> None:
@@ -73,13 +71,13 @@ def set_orders(session: Session, which: Any) -> None:
     )
 
 
-def latest_contacts(customer_ids: list[int] | None) -> Any:
+def latest_contacts(session: Session, customer_ids: list[int] | None) -> Any:
     """The latest contact of each customer, of these or of all."""
     each: list[Select[Any]] = []
     for customer_id, at, condition in contact_tables():
         rows = select(customer_id.label("customer_id"), func.max(at).label("at")).group_by(customer_id)
         if customer_ids is not None:
-            rows = rows.where(customer_id.in_(customer_ids))
+            rows = rows.where(among(session, customer_id, customer_ids))
         each.append(rows if condition is None else rows.where(condition))
     every = union_all(*each).subquery()
     return select(every.c.customer_id, func.max(every.c.at).label("at")).group_by(every.c.customer_id).subquery()
@@ -87,7 +85,7 @@ def latest_contacts(customer_ids: list[int] | None) -> Any:
 
 def set_contacts(session: Session, customer_ids: list[int]) -> None:
     """Move the last contact of these customers on."""
-    latest = latest_contacts(customer_ids)
+    latest = latest_contacts(session, customer_ids)
     later = CUSTOMERS.c.last_contact_at.is_(None) | (CUSTOMERS.c.last_contact_at < latest.c.at)
     moved = update(CUSTOMERS).where(CUSTOMERS.c.id == latest.c.customer_id, later)
     session.connection().execute(moved.values(last_contact_at=latest.c.at))
@@ -97,6 +95,6 @@ def recompute(session: Session) -> None:
     """Set every customer's roll-ups anew from the facts, also those that nothing is known of any more."""
     session.connection().execute(update(CUSTOMERS).values(last_contact_at=None))
     set_orders(session, CUSTOMERS.c.id.is_not(None))
-    latest = latest_contacts(None)
+    latest = latest_contacts(session, None)
     same = CUSTOMERS.c.id == latest.c.customer_id
     session.connection().execute(update(CUSTOMERS).where(same).values(last_contact_at=latest.c.at))

@@ -9,12 +9,13 @@ import csv
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from contacts.records import KINDS, RECORDS, Item
 
-CELL_BYTES = 1024 * 1024
+CELL_CHARACTERS = 1024 * 1024
 """A cell this large is no value: most likely a quotation mark was never closed."""
 SNIFFED = 1024 * 1024
 """Bytes that are looked at to tell the encoding."""
@@ -49,30 +50,50 @@ def encoding_of(path: Path) -> str:
 
 def read_rows(path: Path, kind: str) -> Iterator[tuple[int, Fields]]:
     """The records of a file, each with the line it begins on. Raises `BadFile`."""
+    csv.field_size_limit(CELL_CHARACTERS)
     with path.open(encoding=encoding_of(path), newline="") as file:
-        yield from (grouped(rows_of(file, path.name, kind)) if kind == "orders" else rows_of(file, path.name, kind))
+        rows = csv.reader(file, strict=True)
+        try:
+            header = next(rows, None)
+            if not header:
+                raise BadFile(f"{path.name} is empty; its first line must name the columns")
+            columns = Columns(header, kind, path.name)
+            yield from records_of(numbered(rows, columns), columns)
+        except csv.Error as error:
+            why = "a cell is too large; is a quotation mark not closed?" if "limit" in str(error) else str(error)
+            raise BadFile(f"{path.name}, line {rows.line_num}: {why}") from error
+        except UnicodeDecodeError as error:
+            where = f"{path.name}, after line {rows.line_num}"
+            raise BadFile(f"{where}: not readable as {error.encoding}; save it as CSV (UTF-8)") from error
 
 
-def rows_of(file: IO[str], name: str, kind: str) -> Iterator[tuple[int, Fields]]:
-    """A record for each row. Raises `BadFile`."""
-    csv.field_size_limit(CELL_BYTES)
-    rows = csv.reader(file, strict=True)
-    line = 1
-    try:
-        header = next(rows, None)
-        if not header:
-            raise BadFile(f"{name} is empty; its first line must name the columns")
-        place = Columns(header, kind, name)
+def numbered(rows: Any, columns: "Columns") -> Iterator[tuple[int, list[str]]]:
+    """The rows that hold something, each with the line it begins on."""
+    line = rows.line_num + 1
+    for row in rows:
+        if row:
+            yield line, columns.cells(row, line)
         line = rows.line_num + 1
-        for cells in rows:
-            if cells:
-                yield line, place.record(cells, line)
-            line = rows.line_num + 1
-    except csv.Error as error:
-        why = "a cell is too large; is a quotation mark not closed?" if "limit" in str(error) else str(error)
-        raise BadFile(f"{name}, line {line}: {why}") from error
-    except UnicodeDecodeError as error:
-        raise BadFile(f"{name}, after line {line}: not readable as {error.encoding}; save it as CSV (UTF-8)") from error
+
+
+@dataclass(frozen=True)
+class Part:
+    """The columns of one group: `customer`, `referrer`, `items`, or none for a record's own fields."""
+
+    places: dict[str, int]
+    """The column of each field."""
+    whole: list[str]
+    """Those that hold whole numbers."""
+
+    def read(self, cells: list[str]) -> Fields:
+        """The fields of a row that are filled."""
+        read: Fields = {field: cells[place] for field, place in self.places.items() if cells[place]}
+        for field in self.whole:
+            if field in read and WHOLE.fullmatch(read[field]):
+                read[field] = int(read[field])
+        for field in JSON_FIELDS & read.keys():
+            read[field] = from_json(read[field])
+        return read
 
 
 class Columns:
@@ -80,19 +101,19 @@ class Columns:
 
     def __init__(self, header: list[str], kind: str, name: str) -> None:
         """Raises `BadFile` naming a column the kind has not."""
-        self.name, self.header = name, [column.strip() for column in header]
+        self.name, self.width = name, len(header)
         record = RECORDS[kind]
-        whole = {
-            name for name, one in (record.model_fields | Item.model_fields).items() if "int" in str(one.annotation)
-        }
+        every = record.model_fields | Item.model_fields
+        whole = {field for field, one in every.items() if "int" in str(one.annotation)}
         fields = {one.alias or name for name, one in record.model_fields.items()}
-        self.places: list[tuple[int, str, str, bool]] = []
-        """Column, group (`customer`, `referrer`, `items` or none), field, and whether it holds whole numbers."""
-        for number, column in enumerate(self.header):
+        groups: dict[str, dict[str, int]] = {"": {}}
+        for place, column in enumerate(one.strip() for one in header):
             group, field = self.place(column, fields)
-            self.places.append((number, group, field, field in whole))
-        if doubled := sorted({column for column in self.header if self.header.count(column) > 1}):
-            raise BadFile(f"{name}: column {doubled[0]!r} stands twice; leave one out")
+            if field in groups.setdefault(group, {}):
+                raise BadFile(f"{name}: column {column!r} stands twice; leave one out")
+            groups[group][field] = place
+        self.parts = {group: Part(some, [one for one in some if one in whole]) for group, some in groups.items()}
+        self.own = [place for group, some in groups.items() if group != "items" for place in some.values()]
 
     def place(self, column: str, fields: set[str]) -> tuple[str, str]:
         """Group and field of a column. Raises `BadFile`."""
@@ -110,28 +131,37 @@ class Columns:
         lines = list(ITEM_FIELDS) if "items" in fields else []
         raise BadFile(f"{self.name}: unknown column {column!r}; columns are {', '.join([*known, *people, *lines])}")
 
-    def record(self, cells: list[str], line: int) -> Fields:
-        """A row's record. Raises `BadFile` when it has more cells than there are columns."""
-        if len(cells) > len(self.places):
-            raise BadFile(
-                f"{self.name}, line {line}: {len(cells)} cells for {len(self.places)} columns; check the commas"
-            )
-        fields: Fields = {}
-        for (_, group, field, whole), cell in zip(self.places, cells, strict=False):
-            if not cell or not (cell := cell.strip()):
-                continue
-            value: Any = cell
-            if whole:
-                value = int(cell) if WHOLE.fullmatch(cell) else cell
-            elif field in JSON_FIELDS:
-                value = from_json(cell)
-            if group:
-                fields.setdefault(group, {})[field] = value
-            else:
-                fields[field] = value
-        if isinstance(fields.get("items"), dict):
-            fields["items"] = [fields["items"]]
+    def cells(self, row: list[str], line: int) -> list[str]:
+        """A row's cells, as many as there are columns. Raises `BadFile` when it has more."""
+        if len(row) > self.width:
+            count = f"{len(row)} cells for {self.width} columns"
+            raise BadFile(f"{self.name}, line {line}: {count}; check the commas and quotation marks")
+        return [*map(str.strip, row), *[""] * (self.width - len(row))]
+
+    def record(self, cells: list[str]) -> Fields:
+        """A row's record; the columns of an order's line become its first item."""
+        fields = self.parts[""].read(cells)
+        for group, part in self.parts.items():
+            if group and (read := part.read(cells)):
+                fields[group] = [read] if group == "items" else read
         return fields
+
+
+def records_of(rows: Iterator[tuple[int, list[str]]], columns: Columns) -> Iterator[tuple[int, Fields]]:
+    """A record for each row; rows that differ from the one above in an order's line only add to its lines."""
+    lines = columns.parts.get("items")
+    first: tuple[int, Fields] | None = None
+    before: list[str] = []
+    for line, cells in rows:
+        own = [cells[place] for place in columns.own]
+        if lines and first and own == before and "items" in first[1]:
+            first[1]["items"].append(lines.read(cells))
+            continue
+        if first:
+            yield first
+        first, before = (line, columns.record(cells)), own
+    if first:
+        yield first
 
 
 def from_json(cell: str) -> Any:
@@ -140,26 +170,3 @@ def from_json(cell: str) -> Any:
         return json.loads(cell)
     except (ValueError, RecursionError):
         return cell
-
-
-def grouped(rows: Iterator[tuple[int, Fields]]) -> Iterator[tuple[int, Fields]]:
-    """Rows of one order, which stand one under the other, as one record with all its lines."""
-    first: tuple[int, Fields] | None = None
-    for line, fields in rows:
-        if first and same_order(first[1], fields):
-            first[1]["items"] += fields["items"]
-            continue
-        if first:
-            yield first
-        first = (line, fields)
-    if first:
-        yield first
-
-
-def same_order(first: Fields, fields: Fields) -> bool:
-    """Whether a row only adds a line to an order: the same in all but its items."""
-    if first.get("id") != fields.get("id") or not isinstance(first.get("items"), list):
-        return False
-    if not isinstance(fields.get("items"), list):
-        return False
-    return all(first.get(name) == value for name, value in fields.items() if name != "items")

@@ -6,7 +6,9 @@ with anything wrong in it is not stored, unless `--partial`; every wrong row goe
 
 import asyncio
 import csv
+import gc
 import marshal
+import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -32,6 +34,7 @@ from contacts.watermarks import COMPANY, move_watermarks
 
 TRIES = 3
 """Of one chunk: it goes again when somebody else made the same customer at the same moment."""
+SWITCH_SECONDS = 0.0005
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 Rows = list[tuple[int, Any]]
 
@@ -97,7 +100,7 @@ class Import:
         writing: asyncio.Task[Outcome] | None = None
         for rows in chunked:
             entries, problems = read_entries(self.kind, rows)
-            self.stores.update(store for one in entries if (store := getattr(one.record, "store", None)))
+            self.stores.update(store for one in entries if (store := one.record.__dict__.get("store")))
             await self.finish(writing)
             writing = asyncio.create_task(self.write(entries, problems))
             await asyncio.sleep(0)  # it begins before we go on reading
@@ -150,6 +153,11 @@ async def import_file(
     if kind not in RECORDS:
         raise ImportFailed(f"there is no kind {kind!r}; there are {', '.join(sorted(RECORDS))}")
     until = end_of_feed(complete_to, now)
+    # What is loaded by now stays; rows come and go by the hundred, and are no cycles.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+    # One thread reads while another writes: the interpreter's lock must not stay with either for long.
+    sys.setswitchinterval(SWITCH_SECONDS)
     lines = await asyncio.to_thread(count_lines, path)
     rejects = Rejects(path)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
