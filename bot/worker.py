@@ -27,13 +27,15 @@ from contacts.fetching import FETCH_CUSTOMER, fetch_customer
 from contacts.group_sync import SYNC_GROUPS, fetch_group, sync_groups
 from contacts.groups import FETCH_GROUP
 from contacts.handover_jobs import FIND_UNASSIGNED, HandOvers
+from contacts.ingest import CREDIT
 from contacts.layers import LAYERS, recompute_all
 from contacts.losses import LOSS_NOTICE, tell_losses
+from contacts.privacy import RETENTION, erase_expired
 from contacts.staff import SYNC, sync_staff
 from contacts.statistics import PULL_STATISTICS, pull_statistics
 from contacts.sync import KINDS, LANE, SYNC_CUSTOMERS, sync_customers
 from contacts.tag_push import MARK_TAG, SYNC_TAGS, mark_tag
-from kpi.credit import CREDIT, keep_credits
+from kpi.credit import keep_credits
 from scripts_library.media import MediaLibrary
 from scripts_library.sending import SCRIPT_FILE, deliver_file
 from sop import mass_sends
@@ -59,13 +61,14 @@ class Cron:
 
 CRONS = (
     *(Cron(kind, time(3, 10), LANE) for kind in KINDS),
-    Cron(PLAN, time(8, 30)),
-    Cron(DIGEST, time(9, 3)),
+    Cron(PLAN, time(8, 30), "morning"),
+    Cron(DIGEST, time(9, 3), "morning"),
     Cron(PULL_STATISTICS, time(9, 20)),
     Cron(HOUSEKEEPING, time(3, 40)),
     Cron(FIND_UNASSIGNED, time(9, 10)),
     Cron(RENEW_MEDIA, time(4, 10)),
     Cron(CREDIT, time(4, 30)),
+    Cron(RETENTION, time(4, 30)),
     Cron(LAYERS, time(5, 0)),
 )
 
@@ -83,6 +86,7 @@ def runners(
         CARD_UPDATE: Runner(deliver_card_update(gateway)),
         SYNC: Runner(sync_staff(gateway, clock)),
         LAYERS: Runner(recompute_all(database, clock, zone)),
+        RETENTION: Runner(erase_expired(database, clock, settings.retention_days)),
         CREDIT: Runner(keep_credits(database)),
         SET_UP: Runner(set_up_channel(gateway, database, clock, settings.language)),
         FETCH_QR: fetch_qr(gateway, settings.language),
