@@ -1,5 +1,6 @@
 """What staff say to the bot in the app's chat. Questions are added here, each with its predicate, before the echo."""
 
+from assistant.answers import help_lines
 from bot.language import gettext as _
 from bot.language import language_of, speaking
 from bot.outbox import say, update_card
@@ -34,8 +35,10 @@ def help_text() -> str:
         (
             _("I can answer these:"),
             _("· help – this list"),
+            *help_lines(),
             _("· ping – whether I am here"),
             _("· script too expensive – what to say to a customer; add “for Ms Li” to have it filled in"),
+            _("· tag Ms Li as high intent – also: untag, who tagged Ms Li, undo"),
             _("New customers are greeted for you; I tell you when a customer is shared with a colleague."),
         )
     )

@@ -7,7 +7,6 @@ in any order and grouping, ends in the same rows.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -31,15 +30,13 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlmodel import Session, SQLModel
 
 from bot.database import Database
-from bot.jobs import Done, Job, NewJob, Priority, enqueue
+from bot.jobs import Done, Job
 from contacts.channels import Campaign, Channel
 from contacts.facts import Order, OrderItem, Participation, Refund, Touch
 from contacts.models import ADDED, CONFIRMED, HALF_ADDED, Customer, MainStaffChange, TieChange
 from kpi.models import CHANNEL, JOINED, MAIN, ORDER, RECORD, STORE, TOUCH, OrderCredit
 from kpi.moments import later
 
-CREDIT = "credit_orders"
-"""The kind of job that credits every order anew, in pieces; the keys of others ask for what is new."""
 TOUCH_DAYS = 15
 REFUND_DAYS = 7
 """Of orders without a campaign."""
@@ -207,12 +204,6 @@ def credit_orders(session: Session, order_ids: Sequence[int]) -> int:
 def credit(session: Session, which: ColumnElement[bool]) -> int:
     """Credit the orders a condition chooses."""
     return store(session, payments(which)) + store(session, refunds(which))
-
-
-def ask_to_credit(session: Session, cause: str, now: datetime) -> None:
-    """Have what an import brought credited soon; `cause` names the import, once for ever."""
-    payload = {"new": True}
-    enqueue(session, NewJob(f"{CREDIT}:{cause}", CREDIT, now, CREDIT, payload, priority=Priority.SYNC))
 
 
 def keep_credits(database: Database) -> Callable[[Job], Awaitable[Done]]:

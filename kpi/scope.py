@@ -27,8 +27,9 @@ class Scope:
 
     def departments(self) -> Select[Any]:
         """The ids of the departments in the subtrees."""
-        below = or_(*(col(Department.path).startswith(path, autoescape=True) for path in self.paths))
-        return select(col(Department.id)).where(below)
+        every = select(col(Department.id))
+        below = (col(Department.path).startswith(path, autoescape=True) for path in self.paths)
+        return every.where(or_(*below)) if self.paths else every
 
     def members(self) -> Select[Any]:
         """The userids of who works in the subtrees."""

@@ -1,0 +1,183 @@
+"""Answers: each question's lines, with its period, whose numbers they are, and the time of the data."""
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlmodel import Session
+
+from assistant.campaign_answers import campaign_kpis, commission_answer, targets_answer
+from assistant.customer_answers import credit_answer, customer_answer, lost_answer, new_answer
+from assistant.people import Asker, Unanswerable, Whose, whose_numbers
+from assistant.questions import (
+    ME,
+    CampaignKpis,
+    CommissionQuestion,
+    Credit,
+    CustomerQuestion,
+    Definition,
+    Help,
+    LostCustomers,
+    NewCustomers,
+    Numbers,
+    Question,
+    Rank,
+    Targets,
+)
+from assistant.wording import about, days, moment, money, shown, title
+from bot.language import gettext as _
+from kpi.campaigns import colleagues
+from kpi.measures import METRICS, BadQuestion, Measured, measure
+from kpi.periods import DEFAULT, BadPeriod, Period, resolve
+from kpi.registry import STAFF
+from kpi.scope import EVERYBODY, NotYours, Scope, team_of
+
+OVERVIEW = ("amount", "orders", "buyers", "amount_per_buyer", "contacts_added", "delete_rate")
+
+
+def answer(session: Session, asker: Asker, question: Question) -> list[str]:
+    """The lines of the answer; why there is none, where there is none."""
+    try:
+        return ANSWERS[type(question)](session, asker, question)
+    except Unanswerable as reason:
+        return [str(reason)]
+    except BadPeriod as refused:
+        if refused.code == "future":
+            return [_("That has not begun yet; I can only tell what has happened.")]
+        return [_("I do not know that period. Say for example: today, last week, this month, August, last 30 days.")]
+    except BadQuestion:
+        return [_("That number cannot be split that way.")]
+    except NotYours:
+        return [_("That number is known for the whole company only; its leader can see it.")]
+
+
+def period_of(session: Session, asker: Asker, name: str) -> Period:
+    """The period asked for, this month unless said."""
+    return resolve(session, name or DEFAULT, asker.now, asker.zone)
+
+
+def numbers(session: Session, asker: Asker, question: Numbers) -> list[str]:
+    """One or more metrics, in groups if asked."""
+    period = period_of(session, asker, question.period)
+    whose = whose_numbers(session, asker, question.whose)
+    names = question.metrics or OVERVIEW
+    found = [measure(session, name, wide(session, asker, whose, question, name), period, asker.now,
+                     group_by=question.group_by) for name in names]  # fmt: skip
+    lines = [_("{days}, {whose}").format(days=days(period), whose=label(found, whose))]
+    for one in found:
+        lines += told(one)
+    return [*lines, *until(found, asker)]
+
+
+def wide(session: Session, asker: Asker, whose: Whose, question: Numbers, name: str) -> Scope:
+    """Whose rows: a company-wide number asked for without a name is the company's, for who may see it."""
+    if METRICS[name].company_only and question.whose == ME:
+        try:
+            return team_of(session, asker.userid)
+        except NotYours:
+            return whose.scope
+    return whose.scope
+
+
+def label(found: list[Measured], whose: Whose) -> str:
+    """Whose numbers they are."""
+    company = all(one.metric.company_only for one in found) or whose.scope == EVERYBODY
+    return _("whole company") if company else whose.label
+
+
+def told(found: Measured) -> list[str]:
+    """A number in a line, what belongs to it, and its groups."""
+    metric = found.metric
+    if not found.connected:
+        return [_("{title}: not connected").format(title=title(metric))]
+    lines = [_("{title}: {value}").format(title=title(metric), value=shown(found.value, metric.unit)) + beside(found)]
+    lines += [_("· {name}: {value}").format(name=row.name or _("none"), value=shown(row.value, metric.unit))
+              for row in found.rows]  # fmt: skip
+    if found.immature:
+        lines.append(_("(not final: some have had less than {days} days)").format(days=metric.matures_days))
+    return lines
+
+
+def beside(found: Measured) -> str:
+    """What a number is made of, where that says more than the number."""
+    parts: dict[str, Any] = dict(found.parts)
+    wording = BESIDE.get(found.metric.name)
+    if not parts or not wording:
+        return ""
+    for name in ("amount", "all_amount", "confirmed", "expected"):
+        if name in parts:
+            parts[name] = money(parts[name])
+    return wording().format(**parts)
+
+
+BESIDE: dict[str, Callable[[], str]] = {
+    "contacts_added": lambda: _(" ({returned} of them returned)"),
+    "customer_assets": lambda: _(
+        " = opening {opening} + new {new} + won back {won_back} − lost {lost} − do not contact {do_not_contact}"
+    ),
+    "delete_rate": lambda: _(" ({deleted} of {base})"),
+    "early_delete_rate": lambda: _(" ({lost} of {added})"),
+    "lead_success_rate": lambda: _(" ({became} of {met})"),
+    "repeat_rate": lambda: _(" ({repeaters} of {buyers})"),
+    "commission": lambda: _(" (confirmed {confirmed}, expected {expected})"),
+    "private_performance": lambda: _(
+        " ({reachable} reachable, {reached} reached, {buyers} bought; all orders {all_amount})"
+    ),
+}
+
+
+def until(found: list[Measured], asker: Asker) -> list[str]:
+    """Up to when the data goes."""
+    times = [one.data_at for one in found if one.data_at]
+    return [_("Data up to {time}").format(time=moment(min(times), asker.zone))] if times else []
+
+
+def rank(session: Session, asker: Asker, question: Rank) -> list[str]:
+    """The asker's own place among her colleagues, and the distance to the next."""
+    period = period_of(session, asker, question.period)
+    team = colleagues(session, asker.userid)
+    found = measure(session, question.metric or "amount", EVERYBODY, period, asker.now, group_by=STAFF)
+    if not found.connected:
+        return told(found)
+    known = {row.key: row.value for row in found.rows if row.value is not None}
+    values = {userid: known.get(userid, 0) for userid in team}
+    mine, sign = values[asker.userid], -1 if found.metric.lower_is_better else 1
+    ahead = [value for value in values.values() if sign * value > sign * mine]
+    line = _("{title}: {value}, place {place} of {of}").format(
+        title=title(found.metric), value=shown(mine, found.metric.unit), place=len(ahead) + 1, of=len(team)
+    )
+    gap = abs(min(ahead, key=lambda value: abs(value - mine)) - mine) if ahead else 0
+    next_up = _("{gap} to the next place").format(gap=shown(gap, found.metric.unit)) if ahead else _("Nobody is ahead.")
+    head = _("{days}, {whose}").format(days=days(period), whose=_("my department"))
+    return [head, line, next_up, *until([found], asker)]
+
+
+def definition(_session: Session, _asker: Asker, question: Definition) -> list[str]:
+    """What a metric means."""
+    metric = METRICS[question.metric]
+    return [_("{title}: {about}").format(title=title(metric), about=about(metric))]
+
+
+def help_lines() -> list[str]:
+    """What can be asked about numbers."""
+    return [
+        _("· my campaign KPIs – progress, rank, commission and what is missing"),
+        _("· my sales last week, my numbers, repeat rate this year – and then: and last month? and the team?"),
+        _("· my rank, my commission, my target"),
+        _("· who deleted me this week, who added me today, look up Ms Li, whose order is Ms Li's"),
+        _("· what is the lead success rate"),
+    ]
+
+
+ANSWERS: dict[type[Question], Callable[[Session, Asker, Any], list[str]]] = {
+    CampaignKpis: campaign_kpis,
+    Numbers: numbers,
+    Rank: rank,
+    CommissionQuestion: commission_answer,
+    Targets: targets_answer,
+    LostCustomers: lost_answer,
+    NewCustomers: new_answer,
+    CustomerQuestion: customer_answer,
+    Credit: credit_answer,
+    Definition: definition,
+    Help: lambda _session, _asker, _question: help_lines(),
+}

@@ -1,0 +1,218 @@
+"""Answers about campaigns, commission and targets."""
+
+from collections.abc import Iterable
+from datetime import date
+
+from sqlmodel import Session, col, select
+
+from assistant.people import Asker, Unanswerable, Whose, whose_numbers
+from assistant.questions import ME, CampaignKpis, CommissionQuestion, Targets
+from assistant.wording import days, moment, money, shown, title
+from bot.language import gettext as _
+from contacts.channels import Campaign
+from kpi.campaigns import (
+    MEASURES,
+    CampaignFigures,
+    MemberFigures,
+    Moment,
+    Progress,
+    mine,
+    running,
+    teams,
+    workdays_left,
+)
+from kpi.commission import Commission
+from kpi.measures import METRICS, data_at, measure
+from kpi.models import Target
+from kpi.periods import DEFAULT, Period, month_of, resolve
+from kpi.registry import CAMPAIGN, FEN
+
+NEEDS = ("orders", "referrals")
+
+
+def campaign_kpis(session: Session, asker: Asker, question: CampaignKpis) -> list[str]:
+    """Every running campaign of a member or a team, or the one that is named."""
+    whose = whose_numbers(session, asker, question.whose)
+    period = resolve(session, question.period, asker.now, asker.zone) if question.period else None
+    at = Moment(asker.now, asker.zone, period)
+    found = [
+        (campaign, mine(session, campaign, whose.userid, at) if whose.userid
+         else teams(session, campaign, whose.scope, asker.userid, at))
+        for campaign in chosen(session, question.campaign, at.today)
+    ]  # fmt: skip
+    lines = [line for _campaign, figures in found if figures for line in block(figures, whose, at)]
+    if not lines:
+        raise Unanswerable(nothing(question, whose))
+    return [*lines, _("Data up to {time}").format(time=moment(data_at(session, NEEDS, asker.now), asker.zone))]
+
+
+def chosen(session: Session, name: str, today: date) -> list[Campaign]:
+    """The running campaigns, or the one named, running or not."""
+    if not name:
+        return running(session, today)
+    named = select(Campaign).where((col(Campaign.name) == name) | (col(Campaign.code) == name))
+    return list(session.exec(named.order_by(col(Campaign.starts_on).desc()).limit(1)).all())
+
+
+def nothing(question: CampaignKpis, whose: Whose) -> str:
+    """Why there are no campaign figures."""
+    if question.whose == ME:
+        return _("No campaign that you take part in is running. Ask “my target” for the month.")
+    return _("No campaign is running for {whose}.").format(whose=whose.label)
+
+
+def block(figures: CampaignFigures, whose: Whose, at: Moment) -> list[str]:
+    """A campaign in lines."""
+    campaign = figures.campaign
+    span = days(Period(campaign.starts_on, campaign.ends_on, at.zone))
+    lines = [
+        _("【{name}】{days}, {left} working days left, {whose}").format(
+            name=campaign.name, days=span, left=figures.workdays, whose=whose.label
+        )
+    ]
+    if at.period:
+        lines.append(_("only {days}; targets are for the whole campaign").format(days=days(at.period)))
+    lines += [progress_line(one) for one in figures.progress]
+    if figures.rank:
+        lines.append(rank_line(figures))
+    lines.append(commission_line(figures.commission))
+    return [*lines, *(member_line(one) for one in figures.members)]
+
+
+def measure_title(measure: str) -> str:
+    """What people call a campaign's measure."""
+    return {
+        "participants": _("Joined"), "referrals": _("Referrals"), "conversions": _("Converted"),
+        "amount_fen": _("Sales"),
+    }[measure]  # fmt: skip
+
+
+def in_unit(measure: str, number: int) -> str:
+    """A campaign's measure as a number or as money."""
+    return money(number) if measure == "amount_fen" else str(number)
+
+
+def progress_line(one: Progress) -> str:
+    """Actual, target, percent, and what is missing per working day."""
+    name, actual = measure_title(one.measure), in_unit(one.measure, one.actual)
+    if not one.target:
+        return _("{name}: {actual} (no target)").format(name=name, actual=actual)
+    target = in_unit(one.measure, one.target)
+    line = _("{name}: {actual} of {target} ({percent}%)").format(
+        name=name, actual=actual, target=target, percent=one.percent
+    )
+    if not one.gap:
+        return line + _(", reached")
+    gap, each = in_unit(one.measure, one.gap), in_unit(one.measure, one.per_workday)
+    return line + _(", {gap} to go, {each} a working day").format(gap=gap, each=each)
+
+
+def rank_line(figures: CampaignFigures) -> str:
+    """One's own place, and the distance to the next."""
+    line = _("Rank: {place} of {of} in the team").format(place=figures.rank, of=figures.ranked)
+    return line + (_(", {gap} to the next").format(gap=money(figures.ahead_fen)) if figures.ahead_fen else "")
+
+
+def commission_line(one: Commission) -> str:
+    """Expected, confirmed, and the next step up."""
+    line = _("Commission: {expected} expected, {confirmed} confirmed").format(
+        expected=money(one.expected_fen), confirmed=money(one.confirmed_fen)
+    )
+    if one.next_from_fen is None:
+        return line
+    return line + _("; {missing} more and it is {percent}% instead of {now}%").format(
+        missing=money(one.missing_fen), percent=f"{one.next_percent:g}", now=f"{one.percent:g}"
+    )
+
+
+def member_line(one: MemberFigures) -> str:
+    """One member of a team."""
+    parts = (
+        f"{measure_title(measure)} {in_unit(measure, one.actual[measure])}"
+        + (f"/{in_unit(measure, one.target[measure])}" if one.target[measure] else "")
+        for measure in MEASURES
+    )
+    return f"· {one.name}: " + _(", ").join(parts)
+
+
+def commission_answer(session: Session, asker: Asker, question: CommissionQuestion) -> list[str]:
+    """A period's commission by campaign, and the next step up of running campaigns."""
+    whose = whose_numbers(session, asker, question.whose)
+    period = resolve(session, question.period or DEFAULT, asker.now, asker.zone)
+    found = measure(session, "commission", whose.scope, period, asker.now, group_by=CAMPAIGN)
+    if not found.connected:
+        return [_("{title}: not connected").format(title=title(found.metric))]
+    lines = [
+        _("{days}, {whose}").format(days=days(period), whose=whose.label),
+        _("Commission: {expected} expected, {confirmed} confirmed").format(
+            expected=money(found.parts["expected"]), confirmed=money(found.parts["confirmed"])
+        ),
+        *(_("· {name}: {value}").format(name=row.name, value=shown(row.value, FEN)) for row in found.rows),
+    ]
+    at = Moment(asker.now, asker.zone)
+    for campaign in running(session, at.today) if whose.userid else []:
+        figures = mine(session, campaign, whose.userid or "", at)
+        if figures and figures.commission.next_from_fen is not None:
+            lines.append(f"{campaign.name}: {commission_line(figures.commission)}")
+    return [*lines, _("Data up to {time}").format(time=moment(found.data_at or asker.now, asker.zone))]
+
+
+def targets_answer(session: Session, asker: Asker, question: Targets) -> list[str]:
+    """What is missing to the month's targets, per working day left."""
+    whose = whose_numbers(session, asker, question.whose)
+    period = resolve(session, question.period or DEFAULT, asker.now, asker.zone)
+    first, last = month_of(period.first)
+    month = Period(first, last, asker.zone)
+    wanted = targets_of(session, whose, first)
+    if not wanted:
+        text = _("No target is set for {month} ({whose}). For a campaign's, ask “my campaign KPIs”.")
+        raise Unanswerable(text.format(month=f"{first:%Y-%m}", whose=whose.label))
+    workdays = days_left(session, asker, whose, last)
+    lines = [
+        _("{month}, {whose}, {left} working days left").format(month=f"{first:%Y-%m}", whose=whose.label, left=workdays)
+    ]
+    for metric, value in wanted.items():
+        found = measure(session, metric, whose.scope, month, asker.now)
+        actual = int(found.value or 0)
+        lines.append(target_line(metric, Progress(metric, actual, value, workdays)))
+    at = data_at(session, METRICS[next(iter(wanted))].needs, asker.now)
+    return [*lines, _("Data up to {time}").format(time=moment(at, asker.zone))]
+
+
+def days_left(session: Session, asker: Asker, whose: Whose, last: date) -> int:
+    """Working days from today to the month's end; of a team, its leader's."""
+    today = asker.now.astimezone(asker.zone).date()
+    return workdays_left(session, whose.userid or asker.userid, today, last)
+
+
+def targets_of(session: Session, whose: Whose, month: date) -> dict[str, int]:
+    """The month's targets by metric; a team's are its departments', else its members' together."""
+    rows = session.exec(select(Target).where(Target.month == month).order_by(col(Target.metric))).all()
+    if whose.userid:
+        return {row.metric: row.value for row in rows if row.whose == f"staff:{whose.userid}"}
+    departments = {f"department:{one}" for one in session.execute(whose.scope.departments()).scalars()}
+    members = {f"staff:{one}" for one in session.execute(whose.scope.members()).scalars()}
+    return summed(row for row in rows if row.whose in departments) or summed(
+        row for row in rows if row.whose in members
+    )
+
+
+def summed(rows: Iterable[Target]) -> dict[str, int]:
+    """Targets of several added up by metric."""
+    found: dict[str, int] = {}
+    for row in rows:
+        found[row.metric] = found.get(row.metric, 0) + row.value
+    return found
+
+
+def target_line(metric: str, one: Progress) -> str:
+    """A month's target in a line."""
+    unit = METRICS[metric].unit
+    line = _("{name}: {actual} of {target} ({percent}%)").format(
+        name=title(METRICS[metric]), actual=shown(one.actual, unit), target=shown(one.target, unit), percent=one.percent
+    )
+    if not one.gap:
+        return line + _(", reached")
+    return line + _(", {gap} to go, {each} a working day").format(
+        gap=shown(one.gap, unit), each=shown(one.per_workday, unit)
+    )

@@ -1,0 +1,50 @@
+"""A member's conversation: a question, or what a follow-up makes of the last one, and the rest of long answers."""
+
+from datetime import timedelta
+
+from sqlmodel import Session
+
+from assistant.answers import answer
+from assistant.grammar import FollowUp, carried_on, understand
+from assistant.models import Conversation
+from assistant.people import Asker, known_names
+from assistant.questions import Help, More, Question, arguments, question_from, tool_of
+from bot.language import gettext as _
+
+PAGE = 25
+"""Lines of one answer; the rest comes with 更多."""
+REMEMBERED = timedelta(minutes=30)
+
+
+def respond(session: Session, asker: Asker, text: str) -> str | None:
+    """The answer to what a member typed; None when it is no question of ours."""
+    found = understand(text, known_names(session))
+    last = session.get(Conversation, asker.userid)
+    if last and asker.now - last.at > REMEMBERED:
+        last = None
+    if isinstance(found, More):
+        return paged(session, asker, last, last.rest) if last and last.rest else None
+    if isinstance(found, FollowUp):
+        found = carried_on(question_from(last.tool, last.arguments) if last else None, found)
+    if found is None or isinstance(found, Help):
+        return None
+    noted = note(session, asker, found)
+    return paged(session, asker, noted, answer(session, asker, found))
+
+
+def note(session: Session, asker: Asker, question: Question) -> Conversation:
+    """Remember the question."""
+    asked = Conversation(
+        userid=asker.userid, tool=tool_of(question), arguments=arguments(question), rest=[], at=asker.now
+    )
+    return session.merge(asked)
+
+
+def paged(session: Session, asker: Asker, kept: Conversation, lines: list[str]) -> str:
+    """The first lines; the others are kept and said to be there."""
+    kept.rest, kept.at = lines[PAGE:], asker.now
+    session.add(kept)
+    if not kept.rest:
+        return "\n".join(lines)
+    more = _("{count} more lines: say “more”.").format(count=len(kept.rest))
+    return "\n".join([*lines[:PAGE], more])

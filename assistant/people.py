@@ -1,0 +1,71 @@
+"""Who asks, whose numbers she asks for, and whether she may see them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from sqlmodel import Session, col, select
+
+from assistant.grammar import Known
+from assistant.questions import ME, TEAM
+from bot.language import gettext as _
+from contacts.channels import Campaign
+from contacts.models import Staff
+from kpi.scope import NotYours, Scope, member_of, own, team_of
+
+
+@dataclass(frozen=True)
+class Asker:
+    """The member who asks, and when."""
+
+    userid: str
+    now: datetime
+    zone: ZoneInfo
+
+
+class Unanswerable(Exception):
+    """The question is clear, but has no answer; the text says why, for the asker."""
+
+
+@dataclass(frozen=True)
+class Whose:
+    """The numbers of one member or of a team."""
+
+    scope: Scope
+    label: str
+    userid: str | None = None
+    """The member; None for a team."""
+
+
+def known_names(session: Session) -> Known:
+    """The names of staff and campaigns."""
+    staff = session.exec(select(Staff.name).where(col(Staff.active))).all()
+    campaigns = session.exec(select(Campaign.name)).all()
+    return Known(tuple(name for name in staff if len(name) > 1), tuple(campaigns))
+
+
+def whose_numbers(session: Session, asker: Asker, whose: str) -> Whose:
+    """Whose numbers are meant, if the asker may see them. Raises `Unanswerable`."""
+    if whose == ME:
+        return Whose(own(asker.userid), _("mine"), asker.userid)
+    try:
+        if whose == TEAM:
+            return Whose(team_of(session, asker.userid), _("my team"))
+        userid, name = named(session, whose)
+        return Whose(member_of(session, asker.userid, userid), name, userid)
+    except NotYours as error:
+        raise Unanswerable(
+            _("Team and colleagues' numbers are for their leaders to see. I can show you your own.")
+        ) from error
+
+
+def named(session: Session, name: str) -> tuple[str, str]:
+    """The userid and name of a member called so: in full, or 小王 and 王姐 by the surname. Raises `Unanswerable`."""
+    staff = session.exec(select(Staff.userid, Staff.name).where(col(Staff.active))).all()
+    nick = name.removeprefix("小").removeprefix("老").removesuffix("姐").removesuffix("哥")
+    found = [one for one in staff if name in {one[0], one[1]}] or [one for one in staff if one[1].startswith(nick)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise Unanswerable(_("Which one: {names}?").format(names=" / ".join(one[1] for one in found)))
+    raise Unanswerable(_("I know no colleague called “{name}”.").format(name=name))

@@ -1,0 +1,147 @@
+"""The questions that can be asked, each a tool with typed arguments. Who asks, and what she may see, is never one."""
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from kpi.measures import METRICS
+from kpi.registry import CAMPAIGN, CHANNEL, DEPARTMENT, STAFF, STORE
+
+ME, TEAM = "me", "team"
+GROUPS = ("", STAFF, DEPARTMENT, STORE, CHANNEL, CAMPAIGN)
+
+
+def known_metric(name: str) -> str:
+    """A metric's name. Raises ValueError."""
+    if name and name not in METRICS:
+        raise ValueError(f"no metric is called {name!r}; expected one of {', '.join(sorted(METRICS))}")
+    return name
+
+
+def known_group(name: str) -> str:
+    """A dimension. Raises ValueError."""
+    if name not in GROUPS:
+        raise ValueError(f"cannot be grouped by {name!r}; expected one of {', '.join(GROUPS[1:])}")
+    return name
+
+
+MetricName = Annotated[str, AfterValidator(known_metric)]
+Whose = Annotated[str, Field(description="me, team, or a member's name", min_length=1, max_length=40)]
+When = Annotated[str, Field(description="as in kpi.periods: this_week, 2026-08, last_7_days; empty: the usual one")]
+
+
+class Question(BaseModel):
+    """Base of all: frozen, nothing unknown."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class CampaignKpis(Question):
+    """How running campaigns go against their targets."""
+
+    whose: Whose = ME
+    period: When = ""
+    campaign: str = ""
+
+
+class Numbers(Question):
+    """One or more metrics of a period; none named: the usual ones."""
+
+    metrics: tuple[MetricName, ...] = ()
+    whose: Whose = ME
+    period: When = ""
+    group_by: Annotated[str, AfterValidator(known_group)] = ""
+
+
+class Rank(Question):
+    """The asker's place in her team."""
+
+    metric: MetricName = ""
+    period: When = ""
+
+
+class CommissionQuestion(Question):
+    """Commission, expected and confirmed."""
+
+    whose: Whose = ME
+    period: When = ""
+
+
+class Targets(Question):
+    """What is missing to the month's targets."""
+
+    whose: Whose = ME
+    period: When = ""
+
+
+class LostCustomers(Question):
+    """Who left."""
+
+    whose: Whose = ME
+    period: When = ""
+
+
+class NewCustomers(Question):
+    """Who came, and by which channel."""
+
+    whose: Whose = ME
+    period: When = ""
+
+
+class CustomerQuestion(Question):
+    """One customer's record in short."""
+
+    name: Annotated[str, Field(min_length=1, max_length=40)]
+
+
+class Credit(Question):
+    """Whose a customer's orders are, and why."""
+
+    name: Annotated[str, Field(min_length=1, max_length=40)]
+    period: When = ""
+
+
+class Definition(Question):
+    """What a metric means."""
+
+    metric: MetricName
+
+
+class Help(Question):
+    """What can be asked."""
+
+
+class More(Question):
+    """The rest of the last answer."""
+
+
+TOOLS: dict[str, type[Question]] = {
+    "campaign_kpis": CampaignKpis,
+    "numbers": Numbers,
+    "rank": Rank,
+    "commission": CommissionQuestion,
+    "targets": Targets,
+    "lost_customers": LostCustomers,
+    "new_customers": NewCustomers,
+    "customer": CustomerQuestion,
+    "credit": Credit,
+    "definition": Definition,
+    "help": Help,
+    "more": More,
+}
+NAMES = {kind: name for name, kind in TOOLS.items()}
+
+
+def tool_of(question: Question) -> str:
+    """The tool's name."""
+    return NAMES[type(question)]
+
+
+def arguments(question: Question) -> dict[str, Any]:
+    """What differs from the tool's defaults, as plain values."""
+    return question.model_dump(mode="json", exclude_defaults=True)
+
+
+def question_from(tool: str, given: dict[str, Any]) -> Question | None:
+    """A stored question again; None when there is none."""
+    return TOOLS[tool].model_validate(given) if tool in TOOLS else None

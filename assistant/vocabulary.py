@@ -1,0 +1,154 @@
+"""The words staff use for numbers and people, and how slips of finger and voice are put right."""
+
+import re
+import unicodedata
+from functools import cache
+
+from rapidfuzz import fuzz, process
+
+from contacts.spelling import syllable
+
+METRIC_WORDS: dict[str, tuple[str, ...]] = {
+    "campaign_roi": ("活动投产比", "活动投入产出", "活动roi", "campaign roi"),
+    "channel_roi": ("渠道投产比", "渠道投入产出", "渠道roi", "channel roi"),
+    "return_on_spend": ("投入产出比", "投产比", "return on spend", "roas"),
+    "amount_per_buyer": ("客单价", "人均消费", "amount per buyer", "sales per buyer", "spend per buyer"),
+    "amount_per_order": ("笔单价", "单均价", "每单多少钱", "amount per order", "average order value", "aov"),
+    "items_per_order": ("连带率", "件单", "items per order", "pieces per order"),
+    "items_per_buyer": ("客件数", "items per buyer"),
+    "early_delete_rate": (
+        "早期删粉率", "7天内删除率", "7天删粉率", "七天内删除率", "early delete rate", "early loss rate",
+    ),
+    "delete_rate": ("删粉率", "掉粉率", "流失率", "删除率", "delete rate", "loss rate", "churn rate", "churn"),
+    "repurchase_cycle_days": ("复购周期", "回购周期", "多久买一次", "repurchase cycle"),
+    "first_order_days": ("首单天数", "多久下首单", "多久首单", "days to first order", "time to first order"),
+    "buy_back_rate": ("回购率", "buy-back rate", "buy back rate"),
+    "repeat_rate": ("复购率", "复购", "repeat rate", "repurchase rate", "repeat purchase rate"),
+    "lead_success_rate": ("引流成功率", "引流率", "lead success rate", "lead success"),
+    "service_success_rate": ("服务成功率", "service success rate"),
+    "cash_success_rate": ("变现成功率", "变现率", "cash success rate", "conversion rate"),
+    "scene_conversion_rate": ("场景转化率", "转化率", "scene conversion rate"),
+    "pass_on_rate": ("营销传递率", "传递率", "pass-on rate", "pass on rate"),
+    "private_performance": ("私域业绩", "私域销售", "private performance", "private domain sales", "private sales"),
+    "contribution_rate": ("贡献率", "私域占比", "contribution rate"),
+    "interaction_rate": ("互动率", "interaction rate"),
+    "add_rate": ("加粉率", "add rate"),
+    "cost_per_add": ("加粉成本", "加一个粉多少钱", "加粉一个多少钱", "cost per add", "cost per contact"),
+    "cac": ("获客成本", "拉新成本", "cac", "acquisition cost"),
+    "ltv_365": ("365天客户价值", "一年价值", "年价值", "365天ltv", "ltv 365", "one year value"),
+    "ltv_90": ("90天客户价值", "90天ltv", "90天价值", "ltv 90", "90 day ltv", "90-day ltv"),
+    "ltv_30": ("30天客户价值", "30天ltv", "30天价值", "ltv 30", "30 day ltv", "30-day ltv", "ltv"),
+    "referral_rate": ("转介绍率", "老带新率", "转介率", "referral rate"),
+    "staff_reply_rate": ("回复率", "reply rate"),
+    "first_reply_minutes": ("首次回复时长", "首响", "回复时长", "first reply time"),
+    "customer_assets": ("用户资产表", "用户资产", "客户资产表", "customer assets"),
+    "reachable_contacts": (
+        "导购客群资产数", "客群资产", "客户总数", "手上有多少客户", "有多少客户", "多少个客户", "客户数量", "粉丝数",
+        "好友数",
+        "reachable contacts", "how many customers do i have", "how many customers", "total customers",
+    ),
+    "contacts_added": (
+        "新增客户数", "新增客户", "加了多少人", "加了多少个", "加了几个微信", "加了几个人", "加了几个", "加了多少粉",
+        "新增好友",
+        "加粉数", "加粉", "拉新", "新客数", "新增", "加人",
+        "contacts did i add", "contacts added", "new contacts", "added contacts", "adds",
+    ),
+    "refunds": ("退款金额", "退款", "退了多少钱", "退了多少", "退货", "refunds", "refund", "refunded"),
+    "orders": ("订单数", "成交几单", "成交多少单", "多少单", "几单", "订单", "单量", "单数", "orders"),
+    "buyers": ("成交客户数", "成交客户", "买家", "多少人买", "几个人买", "成交人数", "buyers", "paying customers"),
+    "amount": (
+        "业绩", "销售额", "营业额", "流水", "卖了多少钱", "卖了多少", "卖多少", "gmv",
+        "sales", "sale", "revenue", "turnover",
+        "how much did i sell", "how much did we sell", "did i sell",
+    ),
+}  # fmt: skip
+TEAM_WORDS = (
+    r"我们团队|团队里?|我们店|咱们店|咱店|全店|本店|店里|我们组|组里|小组|部门|大家|全员|所有人|手下|底下人"
+    r"|the team'?s?|my team'?s?|our team'?s?|teams?'?s?|our store'?s?|the store'?s?|our shop'?s?|everyone|everybody"
+)
+GROUP_WORDS = {
+    "staff": r"每个人的?|按人看?|按员工|按导购|分人|各人|各导购|(?:by|per) (?:staff|member|person|rep|head)",
+    "channel": r"按渠道看?|各个?渠道的?|每个渠道的?|分渠道|(?:by|per) channel",
+    "store": r"按门店看?|各个?门店的?|每家店的?|各店的?|分店|(?:by|per) (?:store|shop)",
+    "department": r"按部门看?|各个?部门的?|每个部门的?|(?:by|per) (?:department|dept)",
+    "campaign": r"按活动看?|各个?活动的?|每个活动的?|(?:by|per) campaign",
+}
+ENGLISH = (
+    "campaign", "commission", "target", "targets", "month", "revenue", "sales", "orders", "refunds", "numbers",
+    "customers", "ranking", "contacts", "yesterday", "buyers", "bonus", "progress", "deleted", "quarter", "team",
+    "channel", "amount", "repeat", "definition", "calculated",
+)  # fmt: skip
+"""English words whose slips are put right."""
+CHINESE = (
+    "业绩", "提成", "佣金", "活动", "目标", "排名", "客单价", "复购率", "删粉率", "连带率", "贡献率", "引流成功率",
+    "变现成功率",
+    "团队", "订单", "退款", "流失", "加粉", "转介绍率", "订单数",
+)  # fmt: skip
+"""Chinese words that are recognised by their sound, as voice input writes them."""
+LIKE_ENOUGH = 82
+FLAT = (("zh", "z"), ("ch", "c"), ("sh", "s"), ("ng", "n"), ("l", "n"))
+HAN = re.compile(r"[\u4e00-\u9fff]+")
+
+
+def normal(text: str) -> str:
+    """A question in one spelling: width, case, spaces, end marks, slips."""
+    text = unicodedata.normalize("NFKC", text).casefold().replace("’", "'").strip(" \t\n。.!！?？~,，;；")
+    text = re.sub(r"\s+", " ", text)
+    text = re.sub(r"[a-z']+", lambda word: spelled(word[0]), text)
+    text = re.sub(r"\bkp\b|kp$|kpi's|\bkpis\b|指标", "kpi", text)
+    return HAN.sub(lambda run: sounded(run[0]), text)
+
+
+@cache
+def known_english() -> frozenset[str]:
+    """Every English word of the vocabulary: these are never put right."""
+    words = (word for names in METRIC_WORDS.values() for name in names for word in re.findall(r"[a-z']+", name))
+    common = (
+        "my our your the this that last next what where when who whose which with week month year today doing going "
+        "much many more help find look about added order teams store shop channel channels customer list does mean "
+        "means show tagged thanks hello there their them have here how's what's earn made make name number rank "
+        "stand behind left goal goals march april august september october november december january february june"
+        " july"
+    )
+    return frozenset((*words, *ENGLISH, *common.split()))
+
+
+@cache
+def spelled(word: str) -> str:
+    """An English word as it was meant: the nearest of the vocabulary, when it is near."""
+    if (len(word) < 5 and word != "mnth") or word in known_english() or "'" in word:
+        return word
+    near = process.extractOne(word, ENGLISH, scorer=fuzz.ratio, score_cutoff=LIKE_ENOUGH if len(word) > 5 else 78)
+    return near[0] if near else word
+
+
+def sound(text: str) -> str:
+    """How a Chinese word sounds to a careless ear: z for zh, n for ng and l."""
+    heard = []
+    for character in text:
+        one = syllable(character)
+        for written, flat in FLAT:
+            one = one.replace(written, flat)
+        heard.append(one)
+    return " ".join(heard)
+
+
+@cache
+def by_sound() -> dict[str, str]:
+    """The words known by their sound."""
+    return {sound(word): word for word in CHINESE}
+
+
+def sounded(run: str) -> str:
+    """Chinese text with words that only sound right written right."""
+    for length in (5, 4, 3, 2):
+        for start in range(len(run) - length + 1):
+            piece = run[start : start + length]
+            word = by_sound().get(sound(piece))
+            if word and word != piece and piece not in CORRECT:
+                run = run[:start] + word + run[start + length :]
+    return run
+
+
+CORRECT = frozenset({"定单", "一级", "夜祭", "手机", "牙齿"})
+"""Real words that sound like one of ours, or are known in their own right."""

@@ -1,0 +1,46 @@
+"""Questions as staff type them, written down before the grammar was tuned: what each means."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from assistant.grammar import FollowUp, Known, carried_on, understand
+from assistant.questions import Question, arguments, tool_of
+
+QUESTIONS: list[dict[str, Any]] = yaml.safe_load((Path(__file__).parents[1] / "data/questions.yaml").read_text("utf-8"))
+KNOWN = Known(("林晓", "王磊", "苏敏", "莫然", "何静", "周洋"), ("双11返场", "八月护牙"))
+NEEDED = 0.95
+
+
+def meant(question: str, after: str = "") -> tuple[str, dict[str, Any]]:
+    """The tool and arguments the grammar finds."""
+    last = understand(after, KNOWN) if after else None
+    found = understand(question, KNOWN)
+    if isinstance(found, FollowUp):
+        found = carried_on(last if isinstance(last, Question) else None, found)
+    return (tool_of(found), arguments(found)) if found else ("none", {})
+
+
+def right(case: dict[str, Any]) -> bool:
+    """Whether a question is understood exactly."""
+    expected = {name: value for name, value in case.items() if name not in {"q", "after", "tool"}}
+    return meant(case["q"], case.get("after", "")) == (case["tool"], expected)
+
+
+def test_at_least_95_of_100_questions_are_understood_exactly() -> None:
+    missed = [case["q"] for case in QUESTIONS if not right(case)]
+
+    assert len(QUESTIONS) >= 200
+    assert len(missed) <= (1 - NEEDED) * len(QUESTIONS), missed
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_both_languages_are_understood(language: str) -> None:
+    def chinese(text: str) -> bool:
+        return any("\u4e00" <= letter <= "\u9fff" for letter in text)
+
+    asked = [case for case in QUESTIONS if chinese(case["q"]) == (language == "zh")]
+    assert len(asked) >= 100
+    assert sum(right(case) for case in asked) >= NEEDED * len(asked)
