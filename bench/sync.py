@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -68,19 +69,38 @@ async def bare(http: aiohttp.ClientSession, url: str) -> tuple[float, int]:
     return time.perf_counter() - began, rows
 
 
-async def watched(home: Path, environment: dict[str, str], seconds: float | None = None) -> tuple[float, int, str]:
-    """Run `frontline sync`, killed after so many seconds: (seconds, peak bytes, what it said)."""
+@dataclass
+class Watched:
+    """One `frontline sync`, seen from outside."""
+
+    seconds: float
+    cpu: float
+    peak: int
+    said: str
+
+    def report(self, name: str, ties: int) -> None:
+        """Print it."""
+        print(
+            f"{name}: {self.seconds:.1f} s, {ties / self.seconds:,.0f} rows/s "
+            f"({self.cpu:.1f} s of one core: {ties / self.cpu:,.0f} rows/s), peak {self.peak / 1e6:.0f} MB"
+        )
+        print(self.said)
+
+
+async def watched(home: Path, environment: dict[str, str], seconds: float | None = None) -> Watched:
+    """Run `frontline sync`, killed after so many seconds."""
     said = home / "said"
-    began, peak = time.perf_counter(), 0
+    began, peak, cpu = time.perf_counter(), 0, 0.0
     with said.open("wb") as out:
         process = psutil.Popen([sys.executable, "-m", "bot", "sync"], env=environment, stdout=out, stderr=out)
         while process.poll() is None:
             with suppress(psutil.Error):
-                peak = max(peak, process.memory_info().rss)
+                peak, times = max(peak, process.memory_info().rss), process.cpu_times()
+                cpu = times.user + times.system
             if seconds and time.perf_counter() - began > seconds:
                 process.kill()
             await asyncio.sleep(LOOK_SECONDS)
-    return time.perf_counter() - began, peak, said.read_text("utf-8")
+    return Watched(time.perf_counter() - began, cpu, peak, said.read_text("utf-8").strip())
 
 
 async def main(customers: int) -> None:
@@ -96,16 +116,10 @@ async def main(customers: int) -> None:
                 ties = await company(http, url, customers)
                 reference, rows = await bare(http, url)
                 print(f"company: {customers:,} customers, {ties:,} ties; bare fetch {rows / reference:,.0f} rows/s")
-                seconds, peak, said = await watched(home, environment)
-                print(
-                    f"first sync: {seconds:.1f} s, {ties / seconds:,.0f} rows/s "
-                    f"({reference / seconds:.2f} of the bare fetch), peak {peak / 1e6:.0f} MB"
-                )
-                print(said.strip())
-                again, peak, said = await watched(home, environment)
-                print(f"second sync: {again:.1f} s, {ties / again:,.0f} rows/s, peak {peak / 1e6:.0f} MB")
-                print(said.strip())
-                await killed(http, url, home, environment, seconds / 2)
+                first = await watched(home, environment)
+                first.report(f"first sync ({reference / first.seconds:.2f} of the bare fetch)", ties)
+                (await watched(home, environment)).report("second sync", ties)
+                await killed(http, url, home, environment, first.seconds / 2)
 
 
 async def killed(http: aiohttp.ClientSession, url: str, home: Path, environment: dict[str, str], after: float) -> None:
@@ -114,7 +128,7 @@ async def killed(http: aiohttp.ClientSession, url: str, home: Path, environment:
     before = len((await sim(http, url, f"calls?path={PAGES}"))["calls"])
     await watched(home, fresh, after)
     middle = len((await sim(http, url, f"calls?path={PAGES}"))["calls"])
-    seconds, _, _ = await watched(home, fresh)
+    seconds = (await watched(home, fresh)).seconds
     calls = (await sim(http, url, f"calls?path={PAGES}"))["calls"][before:]
     twice = len(calls) - len({(*one["body"]["userid_list"], one["body"]["cursor"]) for one in calls})
     print(
