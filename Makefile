@@ -26,6 +26,7 @@ bench: $(VENV)/installed-for-tests
 	$(BIN)/python -m bench.callbacks
 	$(BIN)/python -m bench.welcome
 	$(BIN)/python -m bench.startup
+	$(BIN)/python -m bench.search
 
 setup: $(VENV)/installed-for-tests
 

@@ -28,6 +28,7 @@ from bot.wecom.errors import WeComError, WeComUnreachable
 from bot.worker import keep_ticking, runners, supervised, tick
 from handlers import ROUTER
 from scripts_library.loading import store_general
+from scripts_library.search import keep_indexed
 from sop.flows import store_default
 
 LOCK = 0x66726F6E74
@@ -59,6 +60,7 @@ class Bot:
             "clock": lambda: keep_ticking(self.database, self.clock, zone),
             "records": self.gateway.keep_records,
             "log lines": keep_pouring,
+            "scripts": lambda: keep_indexed(self.database),
         }
         if not ticking:
             del loops["clock"]

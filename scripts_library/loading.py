@@ -72,9 +72,16 @@ def load_content(session: Session, names: Iterable[str], now: datetime) -> Loade
     return store(session, scripts, now, by="")
 
 
-def load_file(session: Session, path: Path, now: datetime, by: str) -> Loaded:
-    """Install a company's own file, all of it or nothing. Raises `ScriptRefused` with every problem."""
-    return store(session, read_content(path), now, by)
+def load(session: Session, source: str, now: datetime) -> Loaded:
+    """Install ready-made scripts by name, or a company's own file, which overwrites: all or nothing.
+
+    Raises `ScriptRefused` with every problem.
+    """
+    if source in EVERYTHING:
+        return load_content(session, [source], now)
+    if not Path(source).suffix:
+        raise ScriptRefused(f"{source}: neither a file nor one of {', '.join(EVERYTHING)}")
+    return store(session, read_content(Path(source)), now, by="file")
 
 
 def store(session: Session, scripts: list[ScriptText], now: datetime, by: str) -> Loaded:

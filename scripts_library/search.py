@@ -3,23 +3,30 @@
 Only what is committed is indexed: it is read on a connection of its own, so that a change somebody undoes never was.
 """
 
+import asyncio
 import re
 import threading
 from array import array
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from heapq import nlargest
 from math import log
+from weakref import WeakKeyDictionary
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, Pool
 from sqlmodel import Session, col, select
 
+from bot.database import Database
 from scripts_library.models import PUBLISHED, Script, ScriptLibrary, ScriptVersion
 from scripts_library.terms import terms_of_name, terms_of_query, terms_of_text
 
 TITLE, KEYWORD, CATEGORY, STAGE, BODY = 3.0, 3.0, 2.0, 1.0, 1.0
 K1, B, USUAL_LENGTH = 2.5, 0.3, 120
 """BM25's saturation and length; the usual length is a constant, so that adding a script changes no other's weight."""
+ROUNDING = 1e-6
+"""Sums of the same numbers in another order differ by less."""
 OPENING = 60
 TIDY = 0.25
 """Rebuild the index when so great a part of it is of removed scripts."""
@@ -58,14 +65,43 @@ class Hit:
     score: float
 
 
+class Posting:
+    """Where a term stands: slots of scripts, ascending, what it weighs in each, and the most it weighs in any."""
+
+    __slots__ = ("impacts", "most", "slots")
+
+    def __init__(self) -> None:
+        self.slots, self.impacts, self.most = array("I"), array("f"), 0.0
+
+    def append(self, slot: int, impact: float) -> None:
+        """The term stands in one more script."""
+        self.slots.append(slot)
+        self.impacts.append(impact)
+        self.most = max(self.most, impact)
+
+    def impact(self, slot: int) -> float:
+        """What it weighs in one script."""
+        at = bisect_left(self.slots, slot)
+        return self.impacts[at] if at < len(self.slots) and self.slots[at] == slot else 0.0
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A term of a question with its place in the index: how rare it is, and the most it can add to a score."""
+
+    rarity: float
+    posting: Posting
+    bound: float
+
+
 class Index:
-    """Postings in arrays: for each term, slots of scripts and what the term weighs there."""
+    """All postings, and the scripts in their slots."""
 
     def __init__(self) -> None:
         self.revision = 0
         self.entries: list[Entry | None] = []
         self.slots: dict[int, int] = {}
-        self.postings: dict[str, tuple[array[int], array[float]]] = {}
+        self.postings: defaultdict[str, Posting] = defaultdict(Posting)
 
     def add(self, entry: Entry, keywords: Sequence[str], body: str) -> None:
         """Put a script in, in place of what stood there before."""
@@ -76,11 +112,7 @@ class Index:
         weights = weights_of(entry, keywords, body)
         longer = K1 * (1 - B + B * len(body) / USUAL_LENGTH)
         for term, weight in weights.items():
-            posting = self.postings.get(term)
-            if posting is None:
-                posting = self.postings[term] = (array("I"), array("f"))
-            posting[0].append(slot)
-            posting[1].append(weight * (K1 + 1) / (weight + longer))
+            self.postings[term].append(slot, weight * (K1 + 1) / (weight + longer))
 
     def remove(self, script_id: int) -> None:
         """Take a script out; its postings stay until the index is tidied."""
@@ -94,22 +126,49 @@ class Index:
         return len(self.entries) - len(self.slots) > max(100, TIDY * len(self.entries))
 
     def find(self, words: str, limit: int, categories: Iterable[str] | None = None) -> list[Hit]:
-        """The best scripts for these words; those of all trades before one trade's where they fit equally well."""
-        scores: defaultdict[int, float] = defaultdict(float)
-        number = len(self.entries)
-        for term, weight in terms_of_query(words).items():
-            slots, impacts = self.postings.get(term, ((), ()))
-            rarity = weight * log(1 + (number - len(slots) + 0.5) / (len(slots) + 0.5))
-            for slot, impact in zip(slots, impacts, strict=True):
-                scores[slot] += rarity * impact
+        """The best scripts for these words; those of all trades before one trade's where they fit equally well.
+
+        The rarest terms are looked through first; once no other script can come among the best any more, the common
+        ones are only looked up for those that still may. This changes the time, never the answer.
+        """
         wanted = set(categories) if categories is not None else None
-        hits = [
-            Hit(entry, score)
-            for slot, score in scores.items()
-            if (entry := self.entries[slot]) and (wanted is None or entry.category in wanted)
-        ]
+        asked = self.asked(words)
+        left = sum(one.bound for one in asked)
+        scores: dict[int, float] = {}
+        enough = 0.0
+        for one in asked:
+            if left < enough - ROUNDING:
+                for slot in scores:
+                    scores[slot] += one.rarity * one.posting.impact(slot)
+            else:
+                self.collect(scores, one, wanted)
+            left -= one.bound
+            if len(scores) > limit:
+                enough = nlargest(limit, scores.values())[-1]
+                scores = {slot: score for slot, score in scores.items() if score + left >= enough - ROUNDING}
+        hits = [Hit(entry, score) for slot, score in scores.items() if (entry := self.entries[slot])]
         hits.sort(key=lambda hit: (-round(hit.score, 6), hit.entry.category, hit.entry.script_id))
         return hits[:limit]
+
+    def asked(self, words: str) -> list[Asked]:
+        """The question's terms that stand in any script, those that can add most first."""
+        number, found = len(self.entries), []
+        for term, weight in terms_of_query(words).items():
+            if (posting := self.postings.get(term)) is not None:
+                in_scripts = len(posting.slots)
+                rarity = weight * log(1 + (number - in_scripts + 0.5) / (in_scripts + 0.5))
+                found.append(Asked(rarity, posting, rarity * posting.most))
+        return sorted(found, key=lambda one: -one.bound)
+
+    def collect(self, scores: dict[int, float], one: Asked, wanted: set[str] | None) -> None:
+        """Add a term to the scores of all scripts it stands in."""
+        rarity, known = one.rarity, scores.get
+        for slot, impact in zip(one.posting.slots, one.posting.impacts, strict=True):
+            before = known(slot)
+            if before is not None:
+                scores[slot] = before + rarity * impact
+            elif (entry := self.entries[slot]) and (wanted is None or entry.category in wanted):
+                scores[slot] = rarity * impact
 
 
 def weights_of(entry: Entry, keywords: Sequence[str], body: str) -> dict[str, float]:
@@ -139,6 +198,11 @@ class Library:
             self.refresh(engine)
             return self.index.find(words, limit, categories)
 
+    def warm(self, engine: Engine) -> None:
+        """Bring the index up to date."""
+        with self.lock:
+            self.refresh(engine)
+
     def refresh(self, engine: Engine) -> None:
         """Take in what changed since the index was read."""
         with Session(engine) as session:
@@ -163,18 +227,32 @@ class Library:
                 self.index.remove(script.id or 0)
 
 
-LIBRARIES: defaultdict[str, Library] = defaultdict(Library)
+LIBRARIES: WeakKeyDictionary[Pool, Library] = WeakKeyDictionary()
+"""By the database's pool of connections: the index goes when the database is closed."""
+REFRESH_SECONDS = 5.0
+
+
+def library_of(engine: Engine) -> Library:
+    """The index of a database in this process."""
+    return LIBRARIES.setdefault(engine.pool, Library())
+
+
+async def keep_indexed(database: Database) -> None:
+    """Read what changed every few seconds, for ever, so that nobody who searches has to wait for it."""
+    while True:
+        await asyncio.sleep(REFRESH_SECONDS)
+        await asyncio.to_thread(library_of(database.engine).warm, database.engine)
 
 
 def search(session: Session, words: str, limit: int = 5, categories: Iterable[str] | None = None) -> list[Hit]:
     """The best published scripts for what somebody typed, best first: Chinese, pinyin, initials, English, synonyms."""
     engine = session.connection().engine.execution_options(writes=False)  # SQLite has one writer, and that is us
-    return LIBRARIES[str(engine.url)].find(engine, words, limit, categories)
+    return library_of(engine).find(engine, words, limit, categories)
 
 
 def entry_of(script: Script, version: ScriptVersion) -> Entry:
     """A script as lists show it."""
-    opening = re.sub(r"\s+", " ", MARKUP.sub("", version.body)).strip(" ，,。:：、！!")
+    opening = re.sub(r"\s+", " ", MARKUP.sub("", version.body)).lstrip(" ，,。:：、！!").rstrip()
     return Entry(
         script.id or 0, version.number, script.code, script.title, script.category, script.stage, opening[:OPENING]
     )

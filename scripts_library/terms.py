@@ -20,14 +20,14 @@ PIECES = re.compile(r"[\u3400-\u9fff]+|[a-z]+(?:'[a-z]+)?|\d+")
 HAN = re.compile(r"[\u3400-\u9fff]")
 ASKING = re.compile(
     r"怎么(?:回复?|说|答|办|聊|讲|跟.{0,2}说)|如何(?:回复?|说|回答)|咋(?:回|说|办|整)|回什么|说啥|说什么|怎么样?才?好"
-    r"|什么话术|的话术|话术|能不能|可不可以|(?:这个)?(?:客户|顾客|客人|对方)(?:老是|总是|一直|就)?(?:说|问|讲|觉得|嫌)?"
+    r"|什么话术|的话术|话术|能不能|可不可以|(?:这个)?(?<![老新])(?:客户|顾客|客人|对方)(?!群)(?:老是|总是|一直|就)?(?:说|问|讲|觉得|嫌)?"
 )
 """What every question has in it and no answer is found by."""
 UNIGRAM, BIGRAM, SYLLABLE, SYLLABLES, MEANING = 0.25, 1.0, 0.1, 0.35, 1.3
 TYPO = 80
 """How alike an English word must be to one we know."""
 LONGEST_MEMBER = 6
-"""Characters of the longest synonym looked for by its sound."""
+"""Characters, or English words, of the longest synonym."""
 
 
 def plain(text: str) -> str:
@@ -58,14 +58,29 @@ class Synonyms:
                 self.lines[plain(member)].add(f"§{number}")
                 if HAN.search(member) and len(member) > 1:
                     self.sounds[tuple(syllable(one) for one in member)].add(f"§{number}")
-        longest_first = sorted(self.lines, key=len, reverse=True)
-        members = "|".join(re.escape(one) if HAN.search(one) else rf"\b{re.escape(one)}\b" for one in longest_first)
-        self.pattern = re.compile(f"(?=({members}))")
+        self.beginnings = {one[0] if HAN.match(one) else one.split()[0] for one in self.lines}
         self.english = [one for one in self.lines if one.isascii() and " " not in one]
 
     def of(self, text: str) -> set[str]:
         """The lines whose words stand in a text."""
-        return set().union(*(self.lines[found] for found in set(self.pattern.findall(text))))
+        found: set[str] = set()
+        words: list[str] = []
+        for piece in PIECES.findall(text):
+            if HAN.match(piece):
+                found.update(*self.standing_in(piece, ""))
+            else:
+                words.append(piece)
+        found.update(*self.standing_in(words, " "))
+        return found
+
+    def standing_in(self, items: Sequence[str], between: str) -> Iterator[set[str]]:
+        """The lines of each run of neighbours that is a word of the table."""
+        for start, item in enumerate(items):
+            if item not in self.beginnings:
+                continue
+            for end in range(start + 1, min(start + LONGEST_MEMBER, len(items)) + 1):
+                if (lines := self.lines.get(between.join(items[start:end]))) is not None:
+                    yield lines
 
     def by_sound(self, syllables: Sequence[str]) -> set[str]:
         """The lines whose words sound like a part of it."""
@@ -123,9 +138,14 @@ def terms_of_text(text: str) -> Iterator[tuple[str, float]]:
     yield from ((one, MEANING) for one in synonyms().of(text))
 
 
-def terms_of_name(text: str) -> Iterator[tuple[str, float]]:
-    """Terms of a title or keyword: those of prose, and its sound."""
-    yield from terms_of_text(text)
+@lru_cache(maxsize=10_000)
+def terms_of_name(text: str) -> tuple[tuple[str, float], ...]:
+    """Terms of a title or keyword: those of prose, and its sound. Keywords come again and again."""
+    return (*terms_of_text(text), *terms_of_sound(text))
+
+
+def terms_of_sound(text: str) -> Iterator[tuple[str, float]]:
+    """Syllables, pairs of them and initials."""
     for piece in PIECES.findall(plain(text)):
         if HAN.match(piece):
             syllables = [syllable(one) for one in piece]
@@ -143,7 +163,7 @@ def initials(letters: str) -> Iterator[tuple[str, float]]:
 def terms_of_query(words: str) -> dict[str, float]:
     """What to look up for what somebody typed, each with its weight."""
     text = plain(words)
-    text = ASKING.sub(" ", text).strip() or text
+    text = ASKING.sub(" ", text)
     found: dict[str, float] = {}
     letters = [piece for piece in PIECES.findall(text) if not HAN.match(piece)]
     for term, weight in (*terms_of_text(text), *sounds_of(text), *terms_of_letters(letters)):

@@ -31,6 +31,8 @@ from bot.observability import configure_logs
 from bot.schema import current, head, migrate
 from bot.settings import Settings, SettingsError, SimulatorSettings, host_and_port, read_settings
 from bot.worker import RENEW_MEDIA
+from scripts_library.loading import Loaded, load
+from scripts_library.scripts import ScriptRefused
 from simulator.app import create_simulator
 from simulator.corp import Corp, demo_corp
 from sop.flows import FlowRefused, read_flows, store_flows
@@ -44,10 +46,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 welcome = typer.Typer(help="Welcome flows: what a new customer is greeted with.", no_args_is_help=True)
+scripts = typer.Typer(help="Scripts (话术): what staff say to customers.", no_args_is_help=True)
 pack = typer.Typer(help="Industry packs.", no_args_is_help=True)
 sop = typer.Typer(help="SOPs.", no_args_is_help=True)
 jobs = typer.Typer(help="Jobs: what could not be done, and another try.", no_args_is_help=True)
 app.add_typer(welcome, name="welcome")
+app.add_typer(scripts, name="scripts")
 app.add_typer(jobs, name="jobs")
 app.add_typer(pack, name="pack")
 app.add_typer(sop, name="sop")
@@ -70,6 +74,7 @@ def main() -> None:
         SettingsError,
         AlreadyRunning,
         FlowRefused,
+        ScriptRefused,
         RuleRefused,
         demo.DemoFailed,
         SyncFailed,
@@ -284,6 +289,19 @@ def list_welcome() -> None:
         when = ", ".join(f"{name}={value}" for name, value in conditions.items()) or "always"
         table.add_row(str(flow.position + 1), flow.name, when, flow.text)
     out.print(table)
+
+
+@scripts.command("load")
+def load_scripts(
+    source: Annotated[str, typer.Argument(help="A YAML file of scripts, or general, insurance, dental, …; see docs.")],
+) -> None:
+    """Add a file's scripts, or the ready-made ones of a trade, to the library."""
+
+    async def work(database: Database) -> Loaded:
+        return await database.write(lambda session: load(session, source, Clock().now()))
+
+    done = asyncio.run(with_database(settings_of_command(), migrated(work)))
+    out.print(f"{done.added} scripts added, {done.updated} updated, {done.untouched} left as they are", markup=False)
 
 
 @jobs.command("dead")

@@ -10,8 +10,8 @@ from sqlmodel import Session, col, select
 from bot.database import Database
 from scripts_library.context import VARIABLES, ScriptContext
 from scripts_library.media import add_file
-from scripts_library.models import PUBLISHED, RETIRED, Script, ScriptVersion
-from scripts_library.scripts import ScriptRefused, fill, publish, retire, save, script_named, written
+from scripts_library.models import PERSONAS, PUBLISHED, RETIRED, STAGES, Script, ScriptVersion
+from scripts_library.scripts import ScriptRefused, ScriptText, fill, publish, retire, save, script_named, written
 from scripts_library.words import WordRefused, allow, forbid
 from tests.conftest import MONDAY_TEN as NOW
 
@@ -187,3 +187,8 @@ def test_without_any_value_every_variable_has_something_to_say() -> None:
     assert values.keys() == VARIABLES.keys()
     assert all(value.strip() for value in values.values())
     assert values["product.name"] == "这件"
+
+
+@pytest.mark.parametrize("name", [*VARIABLES, *ScriptText.model_fields, *STAGES, *PERSONAS])
+def test_what_a_script_may_hold_is_documented(name: str) -> None:
+    assert f"`{name}`" in (Path(__file__).parents[2] / "docs" / "scripts.md").read_text("utf-8")

@@ -221,7 +221,7 @@ async def test_a_script_published_a_moment_ago_is_found_and_a_retired_one_is_not
     text = await press(bot, wecom, card, script=await script_id(bot, "own-parking"))
 
     assert not any("停车" in line for listed in before for line in listed)
-    assert lines(card)[0] == "停车怎么收费：停车两小时内免费"
+    assert lines(card)[0] == "停车怎么收费：停车两小时内免费。"
     assert text == "这条话术已经下架了，重新问我一次看看别的。"
 
 
