@@ -1,8 +1,9 @@
 """Orders from a CSV file through `frontline import`, against a bare `executemany` of the same rows in the same run.
 
-`python -m bench.imports [ORDERS [SQLite|PostgreSQL]]`, a million on both unless told otherwise. Two lines each, five orders per customer, nobody
-known before. The reference writes what the import leaves behind (customers with their sums, ids, orders, lines) with
-the driver's own `executemany`, one transaction, the same tables and indexes: no reading, no checking, no look-ups.
+`python -m bench.imports [ORDERS [SQLite|PostgreSQL]]`, a million on both unless told otherwise. Two lines each, five
+orders per customer, nobody known before. The reference writes what the import leaves behind (customers with their sums,
+ids, orders, lines) with the driver's own `executemany`, one transaction, the same tables and indexes: no reading, no
+checking, no look-ups.
 """
 
 import asyncio

@@ -162,7 +162,10 @@ async def import_file(
     rejects = Rejects(path)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     try:
-        with Progress(*columns, console=out, transient=True) as progress, tempfile.TemporaryFile() as spool:
+        with (
+            Progress(*columns, console=out, transient=True, disable=not out.is_terminal) as progress,
+            tempfile.TemporaryFile() as spool,
+        ):
             task = progress.add_task("", total=lines)
             one = Import(
                 database, kind, path, now, zone, rejects,
