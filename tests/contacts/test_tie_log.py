@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import event
 from sqlmodel import Session, col, select
 
 from bot.database import Database
@@ -43,9 +44,9 @@ def histories(draw: st.DrawFn) -> tuple[list[Event], list[Event]]:
     return events, draw(st.permutations(events + again))
 
 
-def happens(session: Session, event: Event, external_userid: str) -> None:
+def happens(session: Session, arrived: Event, external_userid: str) -> None:
     """One event arrives."""
-    minute, userid, what = event
+    minute, userid, what = arrived
     at = MONDAY_TEN + timedelta(minutes=minute)
     adds = {ADD: False, HALF: True}
     if what in adds:
@@ -56,8 +57,8 @@ def happens(session: Session, event: Event, external_userid: str) -> None:
 
 def history(session: Session, events: list[Event], external_userid: str = "wmChen") -> list[tuple[Any, ...]]:
     """What the log says after these events."""
-    for event in events:
-        happens(session, event, external_userid)
+    for one in events:
+        happens(session, one, external_userid)
     rows = session.exec(select(TieChange).order_by(col(TieChange.at), col(TieChange.userid))).all()
     return [(row.at, row.userid, row.kind, row.by, row.returned) for row in rows]
 
@@ -124,3 +125,12 @@ async def test_a_tie_and_its_history_name_the_channel_of_the_state(database: Dat
 
     assert list(ties) == [channel, None]
     assert list(log) == [("expo-2026", channel), ("expo-2026", channel), ("nobody-made-this", None)]
+
+
+async def test_an_add_of_somebody_new_costs_five_statements(database: Database) -> None:
+    statements: list[str] = []
+    with Session(database.engine) as session:
+        event.listen(database.engine, "before_cursor_execute", lambda *given: statements.append(given[2].split()[0]))
+        follow(session, "lin", "wmChen", at=MONDAY_TEN)
+
+    assert statements == ["SELECT", "INSERT", "INSERT", "INSERT", "INSERT"]
