@@ -104,6 +104,7 @@ class Settings(BaseSettings):
     language: Literal["zh_CN", "en"] = "zh_CN"
     account_cap: Annotated[int, Field(ge=1)] = 1000
     welcome_seconds: Annotated[float, Field(gt=0, le=20)] = 20.0
+    retention_days: Annotated[int, Field(ge=30)] | None = None
     openai_api_key: SecretStr | None = None
     openai_base_url: Annotated[str, AfterValidator(web_address)] | None = None
     openai_model: str | None = None

@@ -220,6 +220,17 @@ class HeldMerge(SQLModel, table=True):
     __table_args__ = (UniqueConstraint("first_id", "second_id"),)
 
 
+class Erasure(SQLModel, table=True):
+    """A person whose data was removed from the record: when, by whom, why. It cannot be undone."""
+
+    id: int | None = Field(default=None, sa_column=Column(BigId, primary_key=True, autoincrement=True))
+    at: datetime = Field(sa_type=UtcTime)
+    customer_id: int = Field(sa_type=BigId, index=True)
+    by: str
+    """A userid, or `system`."""
+    reason: str = ""
+
+
 class Attribute(SQLModel, table=True):
     """A field of customers that the company defined: text, number, date, annual, choice or yes_no."""
 

@@ -179,7 +179,7 @@ def complained(match: re.Match[str], message: TextMessage, ctx: Context) -> str:
     told = tell_leaders(customer, message.userid, text, ctx)
     answer = _("Noted: {name} complained. Nobody here sends her offers until the case is closed.")
     answer = answer.format(name=customer.shown)
-    return f"{answer}{_('Your leader is told.')}" if told else answer
+    return answer + _("Your leader is told.") if told else answer
 
 
 def tell_leaders(customer: Match, userid: str, text: str, ctx: Context) -> list[str]:
@@ -210,7 +210,8 @@ def noted(match: re.Match[str], message: TextMessage, ctx: Context) -> str:
     day = found.day if found and AGAIN.match(found.after) else None
     note(ctx.session, customer.customer_id, message.userid, text, ctx.now, next_contact_on=day)
     answer = _("Noted about {name}: {text}").format(name=customer.shown, text=text)
-    return f"{answer}\n{_('Next contact: {day}').format(day=day)}" if day else answer
+    again = _("Next contact: {day}").format(day=day)
+    return f"{answer}\n{again}" if day else answer
 
 
 def whose_note(said: str, message: TextMessage, ctx: Context) -> tuple[Match | str, str]:

@@ -228,6 +228,17 @@ def upgrade() -> None:
     with op.batch_alter_table('donotcontact', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_donotcontact_customer_id'), ['customer_id'], unique=False)
 
+    op.create_table('erasure',
+    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
+    sa.Column('at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('customer_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('by', sa.String(), nullable=False),
+    sa.Column('reason', sa.String(), nullable=False),
+    sa.PrimaryKeyConstraint('id')
+    )
+    with op.batch_alter_table('erasure', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_erasure_customer_id'), ['customer_id'], unique=False)
+
     op.create_table('forbiddenword',
     sa.Column('word', sa.String(), nullable=False),
     sa.Column('kind', sa.String(), nullable=False),
@@ -1323,6 +1334,10 @@ def downgrade() -> None:
     op.drop_table('holiday')
     op.drop_table('heldmerge')
     op.drop_table('forbiddenword')
+    with op.batch_alter_table('erasure', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_erasure_customer_id'))
+
+    op.drop_table('erasure')
     with op.batch_alter_table('donotcontact', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_donotcontact_customer_id'))
 
