@@ -19,6 +19,7 @@ from bot.database import BigId, UtcTime
 from bot.jobs import Done, Job, NewJob, Priority, enqueue
 from bot.observability import log
 from contacts.calendar import Rota, rota
+from contacts.layers import recompute
 from contacts.models import Staff
 from contacts.tag_push import Pair
 from contacts.tagging import Why
@@ -261,11 +262,12 @@ def listener(clock: Clock) -> Callable[[Job], Awaitable[Done]]:
 def firer(zone: ZoneInfo, clock: Clock, after: After) -> Callable[[Job], Awaitable[Done]]:
     """The runner that looks at every customer something happened to; `after` tells members what is new."""
 
-    async def run(_: Job) -> Done:
+    async def run(job: Job) -> Done:
         def then(session: Session) -> None:
             ids = list(session.scalars(select(col(Stirred.customer_id)).limit(FIRE_AT_ONCE)))
             if not ids:
                 return
+            recompute(session, ids, clock.now(), job.key)
             for part in chunks(ids):
                 if fire(session, part, clock.now(), zone).todos:
                     after(session, clock.now().astimezone(zone).date(), clock.now())

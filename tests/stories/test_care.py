@@ -9,9 +9,10 @@ from sqlmodel import Session, SQLModel, select
 from bot.database import Database
 from contacts.calendar import rota
 from contacts.care import may_be_contacted
-from contacts.facts import Complaint, DoNotContact, Note, StaffDay, Touch
+from contacts.facts import Complaint, DoNotContact, LayerMove, Note, StaffDay, Touch
 from contacts.models import Customer
 from tests.conftest import RunningBot, WeCom
+from tests.stories.waiting import all_done
 
 T = TypeVar("T", bound=SQLModel)
 MONDAY = date(2026, 11, 16)
@@ -163,3 +164,16 @@ async def test_no_welcome_no_touch(bot: RunningBot, wecom: WeCom) -> None:
     await bot.settle()
 
     assert await rows(bot.database, Touch) == []
+
+
+async def test_layers_follow_what_happens_within_moments(bot: RunningBot, wecom: WeCom, li: str) -> None:
+    await all_done(bot)
+    [before] = await rows(bot.database, Customer)
+    assert (before.stage, before.aipl) == ("new", "aware")
+
+    await wecom.sim("POST", "deletions", {"userid": "lin", "external_userid": li, "by": "customer"})
+    await bot.settle()
+    await all_done(bot)
+    [after] = await rows(bot.database, Customer)
+    assert (after.stage, after.aipl) == ("lost", "")
+    assert [one.after for one in await rows(bot.database, LayerMove) if one.layer == "stage"] == ["lost"]
