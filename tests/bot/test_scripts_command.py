@@ -4,7 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from bot.database import Database
+from scripts_library.loading import Loaded, load
+from scripts_library.scripts import ScriptRefused
 from tests.bot.command import GOOD, frontline
+from tests.conftest import MONDAY_TEN as NOW
 
 OWN = """
 category: 停车
@@ -13,37 +17,31 @@ scripts:
 """
 
 
-@pytest.fixture
-def settings(database_url: str) -> dict[str, str]:
-    """Good settings on each database."""
-    return GOOD | {"DATABASE_URL": database_url}
+async def test_the_command_says_what_was_added_or_what_is_wrong(
+    tmp_path: Path, database: Database, database_url: str
+) -> None:
+    settings = GOOD | {"DATABASE_URL": database_url}
+    done = await frontline("scripts", "load", "dental", folder=tmp_path, settings=settings)
+    wrong = await frontline("scripts", "load", "dentist", folder=tmp_path, settings=settings)
+
+    assert done.out.strip() == "20 scripts added, 0 updated, 0 left as they are"
+    assert wrong.code == 1
+    assert "dentist: neither a file nor one of general, insurance, dental" in wrong.err
+    assert "Traceback" not in wrong.err
 
 
-async def test_a_trades_scripts_are_added_once(tmp_path: Path, settings: dict[str, str]) -> None:
-    first = await frontline("scripts", "load", "dental", folder=tmp_path, settings=settings)
-    again = await frontline("scripts", "load", "dental", folder=tmp_path, settings=settings)
-
-    assert first.out.strip() == "20 scripts added, 0 updated, 0 left as they are"
-    assert again.out.strip() == "0 scripts added, 0 updated, 20 left as they are"
-
-
-async def test_an_own_file_is_taken_in_and_overwrites(tmp_path: Path, settings: dict[str, str]) -> None:
+async def test_an_own_file_is_taken_in_and_overwrites(tmp_path: Path, database: Database) -> None:
     told = []
     for text in (OWN, OWN, OWN.replace("两小时", "一小时")):
         (tmp_path / "own.yaml").write_text(text, "utf-8")
-        told.append((await frontline("scripts", "load", "own.yaml", folder=tmp_path, settings=settings)).out.strip())
+        told.append(await database.write(lambda session: load(session, str(tmp_path / "own.yaml"), NOW)))
 
-    assert [line.split(",")[:2] for line in told] == [
-        ["1 scripts added", " 0 updated"],
-        ["0 scripts added", " 0 updated"],
-        ["0 scripts added", " 1 updated"],
-    ]
+    assert told == [Loaded(added=1), Loaded(untouched=1), Loaded(updated=1)]
 
 
 @pytest.mark.parametrize(
     ("source", "text", "told"),
     [
-        ("dentist", "", "dentist: neither a file nor one of general, insurance, dental"),
         ("gone.yaml", "", "gone.yaml: there is no such file"),
         ("own.yaml", "[", "own.yaml: not readable as YAML in UTF-8"),
         ("own.yaml", "flows: []", "own.yaml: expected a list of scripts below the word scripts:"),
@@ -54,10 +52,11 @@ async def test_an_own_file_is_taken_in_and_overwrites(tmp_path: Path, settings: 
         ("own.yaml", OWN + OWN.split("scripts:")[1], "the code 'parking' stands twice"),
     ],
 )
-async def test_a_bad_source_is_one_clear_sentence(tmp_path: Path, source: str, text: str, told: str) -> None:
+async def test_a_bad_file_is_refused_whole_with_place_and_remedy(
+    tmp_path: Path, database: Database, source: str, text: str, told: str
+) -> None:
     (tmp_path / "own.yaml").write_text(text, "utf-8")
-    ended = await frontline("scripts", "load", source, folder=tmp_path, settings=GOOD)
+    with pytest.raises(ScriptRefused) as refused:
+        await database.write(lambda session: load(session, str(tmp_path / source), NOW))
 
-    assert ended.code == 1
-    assert told in ended.err
-    assert "Traceback" not in ended.err
+    assert told in str(refused.value)
