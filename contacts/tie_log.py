@@ -114,13 +114,14 @@ def judged(rows: Sequence[Any]) -> Iterator[tuple[Any, str, bool]]:
     stands: dict[str, str] = {}
     """By member: half, whole, or who ended the tie."""
     half_back: dict[str, bool] = {}
+    ended_at: dict[str, datetime] = {}
     for row in rows:
         before = stands.get(row.userid)
         back = lost_to_all(stands)
         if row.kind == TRANSFER_FAILED:
             yield row, row.kind, False
         elif row.by:
-            stands[row.userid] = row.by
+            stands[row.userid], ended_at[row.userid] = row.by, row.at
             ended = TRANSFERRED_OUT if row.by == TRANSFER else LOST
             yield row, ended if before in {None, HALF, WHOLE} else ENDED_AGAIN, False
         elif row.kind == HALF_ADDED:
@@ -128,8 +129,10 @@ def judged(rows: Sequence[Any]) -> Iterator[tuple[Any, str, bool]]:
             half_back[row.userid] = back
             yield row, HALF_ADDED, back
         else:
+            others = ((userid, at) for userid, at in ended_at.items() if userid != row.userid)
+            given_up = [at for userid, at in others if stands[userid] == TRANSFER]
             stands[row.userid] = WHOLE
-            kind = {HALF: CONFIRMED, WHOLE: REPEATED}.get(before or "") or begun(row, rows)
+            kind = {HALF: CONFIRMED, WHOLE: REPEATED}.get(before or "") or begun(row, rows, given_up)
             returned = {CONFIRMED: half_back.get(row.userid, False), ADDED: back}.get(kind, False)
             yield row, kind, returned
 
@@ -140,10 +143,11 @@ def lost_to_all(stands: dict[str, str]) -> bool:
     return not now & {HALF, WHOLE} and bool(now - {TRANSFER})
 
 
-def begun(row: Any, rows: Sequence[Any]) -> str:
-    """Whether a tie began with an add of the customer's or by a transfer from another member."""
+def begun(row: Any, rows: Sequence[Any], given_up: Sequence[datetime]) -> str:
+    """Whether a tie began with an add of the customer's or by a transfer: from a tie that stood ended by one
+    (`given_up`), or that is about to."""
     if row.source == TRANSFER:
         return TRANSFERRED_IN
-    given_up = (one for one in rows if one.by == TRANSFER and one.userid != row.userid)
-    handed_over = not row.state and any(abs(one.at - row.at) <= HANDED_OVER for one in given_up)
+    coming = [one.at for one in rows if one.by == TRANSFER and one.userid != row.userid and one.at >= row.at]
+    handed_over = not row.state and any(abs(at - row.at) <= HANDED_OVER for at in (*given_up, *coming))
     return TRANSFERRED_IN if handed_over else ADDED
