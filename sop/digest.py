@@ -36,6 +36,9 @@ def digest(zone: ZoneInfo, clock: Clock, language: str) -> Callable[[Job], Await
     """The runner of the morning's cards: one per member who has something to do today."""
 
     async def run(_job: Job) -> Done:
+        if clock.now().astimezone(zone).time() < FIRST_HOUR:
+            return Done("yesterday's, made up for too late")
+
         def then(session: Session) -> None:
             now = clock.now()
             with speaking(language):

@@ -24,6 +24,7 @@ from bot.commands.demo_data.generate import generate, store
 from bot.database import Database
 from bot.schema import migrate
 from bot.settings import Settings, SimulatorSettings, host_and_port, read_settings
+from bot.worker import tick
 from contacts.calendar import is_workday
 from contacts.facts import Order
 from contacts.models import Customer, Staff
@@ -37,6 +38,11 @@ from simulator.population.ties import Population, populate
 ZONE = ZoneInfo("Asia/Shanghai")
 STOPS = (time(8, 30), time(9, 3), time(15, 0), time(20, 0))
 """Times of the demo day that `--once` jumps through."""
+QUESTIONS = {
+    time(9, 3): ("今天待办", "1", "完成 1 已约", "话术 价格太贵"),
+    time(15, 0): ("我的活动KPI", "my campaign KPIs", "那团队呢"),
+}
+"""What is asked at which stop."""
 SETTLE_SECONDS = 15.0
 DEMO_KEY = "demo-secret-key-0123456789abcdef0123456789"
 
@@ -102,6 +108,7 @@ class Demo:
     async def jump(self, to: datetime) -> None:
         """Go forward in the day, and let what became due happen."""
         self.clock.jump(to)
+        await tick(self.bot.database, self.clock, ZONE)
         self.bot.loop.wake()
         await self.settle()
 
@@ -213,6 +220,8 @@ async def play_once(start: datetime, out: Console) -> None:
                 say(out, demo, f"{name} 收到：{first_line(message)}")
             if not new:
                 say(out, demo, "没有新消息")
+            await ask(demo, out, *QUESTIONS.get(stop, ()))
+            seen = len(await messages(demo))
         calls = (await demo.sim("GET", "calls"))["calls"]
         failed = [call for call in calls if call["errcode"]]
         out.print(f"演示结束：{len(calls)} 次接口调用，{len(failed)} 次出错。The demo day is over.", highlight=False)
@@ -240,10 +249,16 @@ async def morning(demo: Demo, out: Console) -> None:
     await demo.sim("POST", "friend-adds", {"userid": "mo", "external_userid": external_userid})
     await demo.settle()
     say(out, demo, f"李女士 又添加了 莫然，收到：{await last_received(demo, external_userid)}")
-    for question in ("help", "帮助", "你好"):
+    await ask(demo, out, "help", "帮助")
+
+
+async def ask(demo: Demo, out: Console, *questions: str) -> None:
+    """林晓 asks, one question after the other. Raises `DemoFailed` when one is not answered."""
+    for question in questions:
+        before = len(await chat(demo, "lin"))
         await demo.sim("POST", "messages", {"userid": "lin", "text": question})
         await demo.settle()
-        answers = await chat(demo, "lin")
+        answers = (await chat(demo, "lin"))[before:]
         if not answers:
             raise DemoFailed(f"no answer to {question}")
         say(out, demo, f"林晓 问“{question}”，得到：{first_line(answers[-1])} …")
@@ -270,8 +285,12 @@ async def chat(demo: Demo, userid: str) -> list[dict[str, Any]]:
 
 
 def first_line(message: dict[str, Any]) -> str:
-    """The beginning of a message."""
-    return str(message["body"].get("content") or message["msgtype"]).splitlines()[0]
+    """The beginning of a message; of a card its title and its first line."""
+    body = message["body"]
+    if "main_title" in body:
+        lines = [f"{one['keyname']} {one.get('value', '')}" for one in body.get("horizontal_content_list", [])[:2]]
+        return "｜".join([body["main_title"].get("title", ""), *lines])
+    return str(body.get("content") or message["msgtype"]).splitlines()[0]
 
 
 def say(out: Console, demo: Demo, sentence: str) -> None:

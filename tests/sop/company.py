@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
 from bot.database import Database
 from contacts.facts import Booking, Order, OrderItem, Policy, Visit, Watermark
@@ -151,4 +151,4 @@ async def planned(database: Database, day: date) -> Counts:
 
 async def todos(database: Database) -> list[Todo]:
     """Every to-do there is, in the order they were made."""
-    return await database.read(lambda session: list(session.exec(select(Todo).order_by(Todo.id)).all()))
+    return await database.read(lambda session: list(session.exec(select(Todo).order_by(col(Todo.id))).all()))

@@ -113,7 +113,7 @@ async def test_a_birthday_in_fifteen_days_reaches_the_under_insured_within_budge
             if budget:
                 attribute(session, made[name], "insurance_budget", budget)
             if held:
-                policy(session, made[name], "重疾", held, date(2027, 6, 1))
+                policy(session, made[name], "重疾险", held, date(2027, 6, 1))
         customer(session, "别的日子", birthday=born, birthday_next=date(2026, 12, 4))
         return made
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
 from bot.worker import tick
 from contacts.facts import Touch, Watermark
@@ -105,7 +105,7 @@ async def test_done_asks_for_the_result_and_the_card_shows_what_is_left(
     assert left["main_title"]["title"] == "今日待办 1 件"
 
     def record(session: Session) -> tuple[list[Any], list[Any]]:
-        todos = session.exec(select(Todo).order_by(Todo.number)).all()
+        todos = session.exec(select(Todo).order_by(col(Todo.number))).all()
         touches = session.exec(select(Touch)).all()
         return (
             [(one.customer_id, one.state, one.result, one.closed_by) for one in todos],
@@ -135,7 +135,7 @@ async def test_not_applicable_needs_a_reason_later_moves_it_and_why_tells_reason
     assert card["main_title"]["title"] == "今日待办 1 件"
 
     def record(session: Session) -> list[Any]:
-        return [(one.state, one.result, one.day) for one in session.exec(select(Todo).order_by(Todo.id)).all()]
+        return [(one.state, one.result, one.day) for one in session.exec(select(Todo).order_by(col(Todo.id))).all()]
 
     today = DAY + timedelta(days=2)
     assert await bot.parts.database.read(record) == [
