@@ -67,9 +67,16 @@ def test_babel_sees_every_text_the_code_asks_for() -> None:
     assert set(calls_in_code()) - texts_in_code() - {"…"} == set()
 
 
+def has_words(text: str) -> bool:
+    """Whether there is anything to translate besides placeholders and marks."""
+    return re.search("[a-z]", re.sub(r"\{[^}]*\}", "", text), re.IGNORECASE) is not None
+
+
 def test_every_text_is_translated_for_good() -> None:
     assert [message.id for message in entries() if not message.string or message.fuzzy] == []
-    assert [message.id for message in entries() if not HAN.search(str(message.string))] == []
+    assert [
+        message.id for message in entries() if has_words(str(message.id)) and not HAN.search(str(message.string))
+    ] == []
     assert [message.id for message in entries() if HAN.search(str(message.id))] == []
 
 
