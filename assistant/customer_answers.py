@@ -134,7 +134,8 @@ def credit_answer(session: Session, asker: Asker, question: Credit) -> list[str]
         raise Unanswerable(_("{name} has no orders then.").format(name=meant.shown))
     lines = [_("Whose orders of {name} are, and why:").format(name=meant.shown)]
     for one, staff, campaign in rows:
-        text = f"· {moment(one.at, asker.zone)} {money(one.amount_fen)}: {staff or _('the store')}, {reason(one.basis)}"
+        whose = staff or _("the store")
+        text = f"· {moment(one.at, asker.zone)} {money(one.amount_fen)}: {whose}, {reason(one.basis)}"
         lines.append(text + (_(", campaign {name}").format(name=campaign) if campaign else ""))
     return [*lines, _("If that is wrong, tell your leader: only a record of the order can change it.")]
 

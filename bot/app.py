@@ -13,7 +13,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy import Connection, text
 
-from bot import api, callback
+from bot import api, callback, metrics_api
 from bot.api import API, Api
 from bot.callback import ACCEPTOR, CRYPTO, Acceptor
 from bot.clock import Clock
@@ -100,7 +100,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> web.Applicatio
             await bot.stop()
 
     app.cleanup_ctx.append(run)
-    app.add_routes([*callback.routes, *api.routes, *routes])
+    app.add_routes([*callback.routes, *api.routes, *metrics_api.routes, *routes])
     return app
 
 

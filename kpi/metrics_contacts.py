@@ -266,15 +266,21 @@ def met(session: Session, ask: Ask) -> Parts:
     ]
     meetings = union_all(*met_in).subquery()
     on, off = (TieChange.__table__.alias(name) for name in ("on_before", "off_before"))  # type: ignore[attr-defined]
-    ended = select(off.c.id).where(
-        off.c.customer_id == on.c.customer_id,
-        off.c.userid == on.c.userid,
-        off.c.kind.in_(OFF),
-        off.c.at >= on.c.at,
-        off.c.at < meetings.c.at,
+    ended = (
+        select(off.c.id)
+        .where(
+            off.c.customer_id == on.c.customer_id,
+            off.c.userid == on.c.userid,
+            off.c.kind.in_(OFF),
+            off.c.at >= on.c.at,
+            off.c.at < meetings.c.at,
+        )
+        .correlate(on, meetings)
     )
-    contact = select(on.c.id).where(
-        on.c.customer_id == meetings.c.customer_id, on.c.kind.in_(ON), on.c.at < meetings.c.at, ~ended.exists()
+    contact = (
+        select(on.c.id)
+        .where(on.c.customer_id == meetings.c.customer_id, on.c.kind.in_(ON), on.c.at < meetings.c.at, ~ended.exists())
+        .correlate(meetings)
     )
     strangers = (
         select(*ask.keys(meetings), meetings.c.customer_id, func.min(meetings.c.at).label("at"))
@@ -292,7 +298,7 @@ def met(session: Session, ask: Ask) -> Parts:
         )
         .exists()
     )
-    rows = select(*ask.keys(strangers), flag(became).label("became")).subquery()
+    rows = select(*ask.keys(strangers), flag(became).label("became")).select_from(strangers).subquery()
     return parts(
         became=lambda session, ask: ask.over(session, rows, func.sum(rows.c.became)),
         met=lambda session, ask: ask.over(session, rows, func.count()),

@@ -177,6 +177,9 @@ def orders(session: Session, random: Random) -> None:
             session.add(OrderItem(order_id=number, amount_fen=amount, **line))
         if number % 6 == 0 and at < MONDAY_TEN - timedelta(days=1):
             back = sum(amounts) if number % 12 == 0 else amounts[0] // 2
+            order = session.get(Order, number)
+            assert order is not None
+            order.refunded_fen = back
             given: dict[str, Any] = {"order_id": number, "customer_id": 1, "amount_fen": back}
             session.add(Refund(source_id=f"r{number}", digest="", at=some_time(random, at), **given))
 

@@ -1,4 +1,4 @@
-"""Staff ask for their numbers in chat: the figures, the rank, the gap and the commission they get, and what they do not."""
+"""Staff ask for their numbers in chat: figures, rank, gap and commission; and what they are not told."""
 
 from datetime import date, timedelta
 from typing import Any
