@@ -94,10 +94,10 @@ async def test_my_campaign_kpis_in_chinese(staffed: RunningBot, wecom: WeCom) ->
 
     assert text.splitlines() == [
         "【双11返场】2026-11-01 – 11-20，还剩5个工作日，我的",
-        "参与：3/10（30%），还差7，每个工作日2",
-        "转介绍：1/2（50%），还差1，每个工作日1",
-        "成交：2/4（50%），还差2，每个工作日1",
-        "业绩：¥7,500.50/¥20,000（37%），还差¥12,499.50，每个工作日¥2,499.90",
+        "参与：3，目标10（30%），还差7，每个工作日2",
+        "转介绍：1，目标2（50%），还差1，每个工作日1",
+        "成交：2，目标4（50%），还差2，每个工作日1",
+        "业绩：¥7,500.50，目标¥20,000（37%），还差¥12,499.50，每个工作日¥2,499.90",
         "团队排名：2人里第2，离上一名差¥4,499.50",
         "提成：预计¥60.01，已确认¥90；再做¥2,499.50，比例从2%升到3%",
         "数据截至 11-16 10:00",
@@ -118,7 +118,7 @@ async def test_a_leader_goes_on_to_the_team(staffed: RunningBot, wecom: WeCom) -
 
     lines = team.splitlines()
     assert lines[0].endswith("我的团队")
-    assert "业绩：¥19,500.50/¥30,000（65%）" in lines[4]
+    assert "业绩：¥19,500.50，目标¥30,000（65%）" in lines[4]
     assert lines[5] == "提成：预计¥60.01，已确认¥450"
     assert [line.split("：")[0].split(":")[0] for line in lines[6:8]] == ["· 王磊", "· 林晓"]
     assert "莫然" not in team
@@ -155,7 +155,7 @@ async def test_rank_commission_and_target(staffed: RunningBot, wecom: WeCom) -> 
     assert "离上一名差¥4,499.50" in rank
     assert "王磊" not in rank
     assert "提成：预计¥60.01，已确认¥90" in commission
-    assert "业绩：¥7,500.50/¥15,001（50%），还差¥7,500.50" in target
+    assert "业绩：¥7,500.50，目标¥15,001（50%），还差¥7,500.50" in target
 
 
 async def test_who_came_and_who_left(staffed: RunningBot, wecom: WeCom) -> None:
