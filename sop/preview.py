@@ -106,9 +106,8 @@ def drop_off(session: Session, rule: rules.Rule, today: date, zone: ZoneInfo, *,
 
 def names(session: Session, ids: list[int]) -> list[str]:
     """How customers are called."""
-    known = dict(
-        session.execute(select(col(Customer.id), col(Customer.name)).where(col(Customer.id).in_(ids))).tuples()
-    )
+    query = select(col(Customer.id), col(Customer.name)).where(col(Customer.id).in_(ids))
+    known = {row.id: row.name for row in session.execute(query)}
     return [known.get(one) or f"#{one}" for one in ids]
 
 

@@ -325,7 +325,7 @@ class TodoAction(Strict):
     kind: Literal["todo"]
     title: Name
     via: Literal["message", "call"] = "message"
-    reason: Template = ""
+    reason: Template | None = None
     """Why, in a sentence; may use the same variables as the words."""
     words: Template | None = None
     script: Word | None = None

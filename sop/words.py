@@ -51,7 +51,7 @@ class Words:
         return fill(self.action.reason, values), fill(self.action.words or self.script, values)
 
 
-def fill(template: str, values: Mapping[str, str]) -> str:
+def fill(template: str | None, values: Mapping[str, str]) -> str:
     """A text with its values; one that cannot be filled is left out rather than shown broken."""
     try:
         return render(template, values) if template else ""

@@ -163,7 +163,7 @@ async def test_the_closest_tags_are_suggested(tagged: Database, words: str, like
     assert [one.name for one in near][: len(likest) or None] == likest
 
 
-ACTIONS = {
+ACTIONS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "add": ("friend-adds", "add_external_contact", {}),
     "tag A": ("tag-edits", "edit_external_contact", {"add": ["甲"]}),
     "tag B": ("tag-edits", "edit_external_contact", {"add": ["乙"], "remove": ["甲"]}),
