@@ -16,6 +16,8 @@ from tests.conftest import RunningBot, WeCom
 ROOT = Path(__file__).parents[2]
 CATALOGUE = ROOT / "bot" / "locale" / "zh_CN" / "LC_MESSAGES" / "frontline.po"
 HAN = re.compile("[\u4e00-\u9fff]")
+CONSOLE = re.compile("客户联系|获客助手")
+"""Words of WeCom's console: they read the same whatever language one speaks."""
 
 
 def catalogue() -> Catalog:
@@ -77,7 +79,7 @@ def test_every_text_is_translated_for_good() -> None:
     assert [
         message.id for message in entries() if has_words(str(message.id)) and not HAN.search(str(message.string))
     ] == []
-    assert [message.id for message in entries() if HAN.search(str(message.id))] == []
+    assert [message.id for message in entries() if HAN.search(CONSOLE.sub("", str(message.id)))] == []
 
 
 @pytest.mark.parametrize("message", entries(), ids=lambda message: str(message.id)[:40])
