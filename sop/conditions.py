@@ -14,7 +14,6 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import (
     ColumnElement,
     Float,
-    Integer,
     Table,
     and_,
     case,
@@ -38,7 +37,7 @@ from contacts.models import AttributeValue, Customer, Department, FollowUser, St
 from contacts.tags import PairTag, Tag, TagGroup
 from sop import rules
 from sop.lookup import LookupTable
-from sop.sqltime import DayNumber
+from sop.sqltime import WholeDays
 
 CUSTOMERS: Table = Customer.__table__  # type: ignore[attr-defined]
 C = CUSTOMERS.c
@@ -52,6 +51,7 @@ COMPARE: dict[str, Callable[[Any, Any], Any]] = {
 }
 CANCELLED = "cancelled"
 ONE = literal(1)
+UNKNOWN: ColumnElement[Any] = sql_cast(null(), Float)
 
 
 @dataclass(frozen=True)
@@ -116,12 +116,11 @@ def _(one: rules.Arithmetic, day: Day) -> ColumnElement[Any]:
 def _(one: rules.Looked, day: Day) -> ColumnElement[Any]:
     table = day.tables.get(one.table)
     if table is None:
-        return null()
-    values = (
-        (and_(*(fits(name, wanted, day) for name, wanted in row.when.items())), row.then[one.column])
-        for row in table.rows
-    )
-    return case(*values, else_=null()) if table.rows else null()
+        return UNKNOWN
+    rows = [row for row in table.rows if one.column in row.then]
+    fitting = [and_(*(fits(name, wanted, day) for name, wanted in row.when.items())) for row in rows]
+    values = [(fit, literal(float(row.then[one.column]))) for fit, row in zip(fitting, rows, strict=True)]
+    return case(*values, else_=UNKNOWN) if values else UNKNOWN
 
 
 def fits(name: str, wanted: list[float] | str, day: Day) -> ColumnElement[bool]:
@@ -139,9 +138,7 @@ def _(one: rules.Fact, day: Day) -> ColumnElement[Any]:
 
 def days_since(column: Any, day: Day) -> ColumnElement[Any]:
     """Company days between a time and today: 0 for today, NULL for never."""
-    end = day.start(day.today + timedelta(days=1))
-    hair = 1e-6  # a float's error at midnight must not cost a day
-    return sql_cast(func.floor(DayNumber(at(end)) - DayNumber(column) + hair), Integer)
+    return -WholeDays(column, at(day.start()))
 
 
 def age(day: Day) -> ColumnElement[Any]:

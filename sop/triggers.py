@@ -20,7 +20,7 @@ from contacts.models import ADDED, CONFIRMED, CUSTOMER, LOST, AttributeValue, Ti
 from contacts.tags import TagChange
 from sop import rules
 from sop.conditions import ALIVE, CANCELLED, CUSTOMERS, ONE, C, Day, at, holds
-from sop.sqltime import DayNumber
+from sop.sqltime import WholeDays
 
 
 @dataclass(frozen=True)
@@ -150,8 +150,7 @@ def local(window: Window, moment: datetime) -> date:
 
 def days_to(column: Any, window: Window) -> ColumnElement[Any]:
     """The company's day of a time, counted from today."""
-    hair = 1e-6  # a float's error at midnight must not cost a day
-    return func.floor(DayNumber(column) - DayNumber(at(window.day.start())) + hair)
+    return WholeDays(column, at(window.day.start()))
 
 
 @occurrences.register

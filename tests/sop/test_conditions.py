@@ -3,7 +3,7 @@
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select as select_rows
 from sqlmodel import Session, col, delete, select
@@ -140,6 +140,12 @@ conditions = st.recursive(
 )
 
 
+SHARE = rules.Looked(kind="lookup", table="need", column="share")
+SILENT = rules.Fact(kind="fact", name="days_since_contact")
+NOBODY = Person(today=TODAY, birthday=date(1970, 1, 1), numbers={"budget": 100.0}, tables={"need": TABLE})
+AT_MIDNIGHT = Person(today=TODAY, last_contact_at=at(TODAY, 0))
+
+
 def set_up(session: Session) -> None:
     """Tags and the lookup table."""
     for group, names in GROUPS.items():
@@ -219,6 +225,9 @@ async def check(database: Database, examples: int) -> None:
             derandomize=True,
         )
         @given(people, conditions)
+        @example(NOBODY, rules.Compare(kind="compare", left=SHARE, op=">", right=rules.Constant(value=0)))
+        @example(AT_MIDNIGHT, rules.Compare(kind="compare", left=rules.Constant(value=0), op="<", right=SILENT))
+        @example(NOBODY, rules.Compare(kind="compare", left=SILENT, op=">=", right=SILENT))
         def same(who: Person, condition: Any) -> None:
             with session.begin_nested() as undone:
                 said = sql_says(session, who, condition, day)
