@@ -136,7 +136,7 @@ class GroupPull:
         """Store a group and count it."""
         new = session.get(CustomerGroup, pulled.chat_id) is None
         changed = store_group(session, pulled, self.clock.now())
-        found = Counter(groups_new=new, groups_changed=changed and not new)
+        found = Counter(groups_new=int(new), groups_changed=int(changed and not new))
         advance(session, self.name, found, more=1)
 
     def gone(self, session: Session, chat_id: str) -> None:

@@ -31,9 +31,11 @@ from contacts.models import Customer, Staff
 from simulator.app import create_simulator
 from simulator.corp import Corp
 from simulator.platform import PLATFORM
+from simulator.population.calendar import midnight
 from simulator.population.company import STORES
 from simulator.population.settling import settle
 from simulator.population.ties import Population, populate
+from sop import packs
 
 ZONE = ZoneInfo("Asia/Shanghai")
 STOPS = (time(8, 30), time(9, 3), time(15, 0), time(20, 0))
@@ -164,7 +166,13 @@ async def fresh_database(settings: Settings, population: Population, corp: Corp)
     database = Database(settings.database)
     await migrate(database)
     rows = generate(population, corp)
-    await database.write(lambda session: store(session, rows, population))
+
+    def fill(session: Session) -> None:
+        store(session, rows, population)
+        for name in packs.names():
+            packs.install(session, name, midnight(population.day))
+
+    await database.write(fill)
     await database.close()
 
 

@@ -83,7 +83,7 @@ async def work_alone(settings: Settings, clock: Clock) -> None:
 async def followed(database: Database, keys: list[str], out: Console) -> str:
     """Wait for the jobs' end, with a bar of members whose customers are pulled."""
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=out, transient=True) as progress:
+    with Progress(*columns, console=out, transient=True, disable=not out.is_terminal) as progress:
         bar = progress.add_task("staff and departments", total=None)
         patience = Patience()
         while True:

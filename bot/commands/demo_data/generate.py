@@ -13,7 +13,6 @@ from contacts.models import Customer
 from simulator.corp import Corp
 from simulator.population.calendar import midnight
 from simulator.population.ties import Population
-from sop import packs
 
 
 def generate(population: Population, corp: Corp) -> Rows:
@@ -36,5 +35,3 @@ def store(session: Session, rows: Rows, population: Population) -> None:
     layers.keep_measures(session, layers.measure(session), now)
     everybody = layers.those_between(1, len(rows.tables[Customer]))
     layers.recompute_scope(session, everybody, layers.limits_of(session), now, "demo")
-    for name in packs.names():
-        packs.install(session, name, now)
