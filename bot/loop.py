@@ -152,7 +152,8 @@ class JobLoop:
             # A due row we could not take waits for its lane or for a slot; both wake us.
             left = (self.next_due - self.clock.now()).total_seconds()
             seconds = min(left, LOOK_EVERY) if left > 0 else LOOK_EVERY
-        if not self._wake.is_set() and not self.running and (self.next_due is None or self.next_due > self.clock.now()):
+        # With nothing under way, a due row that was not taken waits in its lane behind one that is due later.
+        if not self._wake.is_set() and not self.running:
             self.idle.set()
         # Not wait_for: before Python 3.12 it loses a cancellation that comes together with the wake.
         with suppress(TimeoutError):
