@@ -4,14 +4,14 @@
 the runner registered for that kind takes it from there.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from sqlmodel import Session
 
-from bot.jobs import Done, Job, NewJob, Priority, insert
+from bot.jobs import NewJob, Priority, insert
 
 DOMAIN_EVENT = "domain_event"
 
@@ -54,12 +54,3 @@ def raise_events(session: Session, events: Iterable[DomainEvent]) -> None:
     jobs = [event.job() for event in events]
     if jobs:
         insert(session, jobs)
-
-
-def nobody_listens() -> Callable[[Job], Awaitable[Done]]:
-    """The runner while there are no rules: the event is on record and done."""
-
-    async def run(_: Job) -> Done:
-        return Done("nobody listens")
-
-    return run

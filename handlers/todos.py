@@ -16,9 +16,9 @@ from bot.router import Context, Router
 from bot.wecom.events import CardClicked, TextMessage
 from contacts.calendar import next_workday
 from contacts.days import find_day
-from contacts.leaders import leads
 from contacts.models import Staff, StaffDepartment
 from contacts.search import Match, find_customers, the_one
+from contacts.staff import subtree
 from sop import digest, todos
 from sop.sops import OPEN, Todo
 from sop.todos import Item, NotYours
@@ -287,11 +287,13 @@ def why_no_todo(asker: Asker, text: str) -> str:
 
 def team_of(asker: Asker) -> dict[str, str]:
     """Names of everybody the asker leads, herself included, by userid."""
-    leading = select(StaffDepartment).where(StaffDepartment.userid == asker.userid, col(StaffDepartment.leads))
-    if asker.session.exec(leading).first() is None:
-        return {}
-    staff = asker.session.exec(select(Staff).where(Staff.active)).all()
-    return {one.userid: one.name for one in staff if leads(asker.session, asker.userid, one.userid)}
+    led = select(StaffDepartment.department_id).where(
+        StaffDepartment.userid == asker.userid, col(StaffDepartment.leads)
+    )
+    below = subtree(asker.session, asker.session.exec(led).all())
+    works = select(StaffDepartment.userid).where(col(StaffDepartment.department_id).in_(below))
+    team = select(Staff).where(Staff.active, col(Staff.userid).in_(works))
+    return {one.userid: one.name for one in asker.session.exec(team)} if below else {}
 
 
 def overdue(asker: Asker, _text: str) -> str:

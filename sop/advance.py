@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Table, bindparam, func, insert, select, update
+from sqlalchemy import Table, bindparam, insert, select, update
 from sqlmodel import Session, col
 
 from bot.database import defaults
-from contacts.facts import Touch
 from contacts.models import Customer, FollowUser
+from contacts.touches import touches_of_week
 from sop import acts, rules
-from sop.conditions import Day, holds
+from sop.conditions import C, Day, holds
 from sop.enrol import Charge, charge_of, chunks
 from sop.exits import happened
 from sop.sops import ACTIVE, FINISHED, OPEN, Run, Sop, SopVersion, StepOutcome, Todo
@@ -264,9 +264,8 @@ def often_touched(moves: Moves, group: Sequence[Standing]) -> set[int]:
     """Customers reached as often as is decent in the last seven days."""
     often: set[int] = set()
     for part in chunks(sorted({run.customer_id for run in group})):
-        recent = (col(Touch.customer_id).in_(part), col(Touch.at) >= moves.day.ago(7), col(Touch.scene) != "welcome")
-        query = select(col(Touch.customer_id)).where(*recent).group_by(col(Touch.customer_id))
-        often.update(moves.session.scalars(query.having(func.count() >= TOUCHES_A_WEEK)))
+        reached = touches_of_week(C.id, moves.now) >= TOUCHES_A_WEEK
+        often.update(moves.session.scalars(select(C.id).where(C.id.in_(part), reached)))
     return often
 
 

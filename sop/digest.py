@@ -62,8 +62,8 @@ def send_cards(session: Session, today: date, now: datetime) -> int:
     return len(lists)
 
 
-def lists_of(session: Session, today: date, userid: str | None = None) -> dict[str, list[Item]]:
-    """Open to-dos of today by member, in the order of their numbers, with the names their members know."""
+def lists_of(session: Session, today: date, userid: str | None = None, *, new: bool = False) -> dict[str, list[Item]]:
+    """Open to-dos of today by member, in the order of their numbers; `new`: those not told yet."""
     tie = (col(FollowUser.customer_id) == col(Todo.customer_id)) & (col(FollowUser.userid) == col(Todo.userid))
     query = (
         select(Todo, col(Customer.name), col(FollowUser.remark))
@@ -74,9 +74,11 @@ def lists_of(session: Session, today: date, userid: str | None = None) -> dict[s
     )
     if userid is not None:
         query = query.where(col(Todo.userid) == userid)
+    if new:
+        query = query.where(col(Todo.pushed_at).is_(None))
     lists: dict[str, list[Item]] = defaultdict(list)
     for todo, name, remark in session.execute(query):
-        lists[todo.userid].append(Item(todo, remark or name or _("customer"), ""))
+        lists[todo.userid].append(Item(todo, remark or name or _("customer")))
     return dict(lists)
 
 
@@ -222,10 +224,7 @@ def announce(session: Session, today: date, now: datetime, zone: ZoneInfo) -> No
     """After the morning's cards: one line to each member whose list grew during the day."""
     if now.astimezone(zone).time() < FIRST_HOUR:
         return
-    for userid, items in lists_of(session, today).items():
-        new = [item for item in items if item.todo.pushed_at is None]
-        if not new:
-            continue
+    for userid, new in lists_of(session, today, new=True).items():
         lines = [f"{item.todo.number} {item.customer} · {item.todo.title}" for item in new]
         text = "\n".join(
             (_("New for today:"), *lines, _("“{number}” shows reason and words.").format(number=new[0].todo.number))

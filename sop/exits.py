@@ -6,7 +6,8 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import ColumnElement, Table, and_, exists, or_, select, update
 from sqlmodel import Session, col
 
-from contacts.facts import Booking, Complaint, DoNotContact, Order, Visit
+from contacts.care import may_be_contacted
+from contacts.facts import Booking, Order, Visit
 from contacts.models import Customer, FollowUser
 from contacts.tags import PairTag, Tag
 from sop import rules
@@ -18,19 +19,6 @@ TODOS: Table = Todo.__table__  # type: ignore[attr-defined]
 R = RUNS.c
 GOOD_RESULTS = ("replied", "booked", "deal")
 WINDOW_OVER = "the window is over"
-
-
-def left_in_peace(customer_id: ColumnElement[int], topic: str | None, today: date) -> ColumnElement[bool]:
-    """Whether the customer asked not to be contacted (about this topic), or has an open complaint."""
-    topics = ("", topic) if topic else ("",)
-    asked = and_(
-        col(DoNotContact.customer_id) == customer_id,
-        col(DoNotContact.topic).in_(topics),
-        col(DoNotContact.lifted_at).is_(None),
-        or_(col(DoNotContact.until).is_(None), col(DoNotContact.until) >= today),
-    )
-    complained = and_(col(Complaint.customer_id) == customer_id, col(Complaint.closed_at).is_(None))
-    return or_(exists(select(ONE).where(asked)), exists(select(ONE).where(complained)))
 
 
 def exit_runs(session: Session, version: SopVersion, today: date, now: datetime, only: list[int] | None = None) -> int:
@@ -55,7 +43,7 @@ def endings(rule: rules.Rule, today: date) -> Iterator[tuple[str, str, ColumnEle
         or_(col(Customer.merged_into).is_not(None), col(Customer.erased_at).is_not(None)),
     )
     yield EXITED, "the customer's record is gone", exists(select(ONE).where(*gone))
-    yield EXITED, "do not contact, or a complaint is open", left_in_peace(whose, rule.topic, today)
+    yield EXITED, "do not contact, or a complaint is open", ~may_be_contacted(whose, today, rule.topic or "")
     if rule.when.kind != "customer_lost":
         living = (col(FollowUser.customer_id) == whose, col(FollowUser.lost_at).is_(None))
         known = col(FollowUser.customer_id) == whose

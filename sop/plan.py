@@ -19,6 +19,7 @@ from bot.database import BigId, UtcTime
 from bot.jobs import Done, Job, NewJob, Priority, enqueue
 from bot.observability import log
 from contacts.calendar import Rota, rota
+from contacts.care import may_be_contacted
 from contacts.layers import recompute
 from contacts.models import Staff
 from contacts.tag_push import Pair
@@ -29,8 +30,8 @@ from sop.acts import put_tags, tag_ids
 from sop.advance import advance
 from sop.conditions import Day, day_of
 from sop.enrol import charge_of, chunks, enrol
-from sop.exits import WINDOW_OVER, exit_runs, left_in_peace
-from sop.sops import FINISHED, OPEN, WITHDRAWN, Run, Sop, SopVersion, Todo
+from sop.exits import WINDOW_OVER, exit_runs
+from sop.sops import FINISHED, OPEN, WITHDRAWN, Run, Sop, SopVersion, Todo, check_rule, pause
 from sop.triggers import Window, window_of
 
 TODOS: Table = Todo.__table__  # type: ignore[attr-defined]
@@ -106,6 +107,12 @@ def plan(session: Session, today: date, now: datetime, zone: ZoneInfo) -> Counts
     window = window_of(session, day, since_last(session, today))
     counts = Counts()
     for sop, version in in_force(session):
+        try:
+            check_rule(session, version.rule)
+        except rules.RuleRefused as refused:
+            pause(session, sop, str(refused))
+            log.warning("SOP paused", sop=sop.code, reason=str(refused))
+            continue
         counts.enrolled += enrol(session, version, window)
         for one in running(session, sop):
             counts.ended += exit_runs(session, one, today, now)
@@ -164,7 +171,7 @@ def mark_windows(session: Session, sop: Sop, version: SopVersion, day: Day, now:
 
 def tidy(session: Session, day: Day, now: datetime) -> None:
     """Withdraw to-dos nobody may act on any more, and move those of members who left."""
-    peace = left_in_peace(TODOS.c.customer_id, None, day.today)
+    peace = ~may_be_contacted(TODOS.c.customer_id, day.today)
     late = col(Todo.due_on) < day.today - timedelta(days=GRACE_DAYS)
     gone = {"state": WITHDRAWN, "closed_at": now}
     open_ = col(Todo.state) == OPEN

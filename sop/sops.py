@@ -156,7 +156,7 @@ def save(session: Session, file: rules.RuleFile, now: datetime, pack: str = "") 
 
 
 def publish(session: Session, sop: Sop, by: str, now: datetime) -> SopVersion:
-    """Make the draft a version and put it in force; the same draft twice stays one version."""
+    """Put the draft in force, as a version of its own unless it is the newest already; paused runs go on."""
     check_rule(session, sop.draft)
     newest = session.scalars(
         select(SopVersion).where(col(SopVersion.sop_id) == sop.id).order_by(col(SopVersion.number).desc())
@@ -167,6 +167,8 @@ def publish(session: Session, sop: Sop, by: str, now: datetime) -> SopVersion:
         session.add(newest)
         session.flush()
     sop.version_id, sop.active, sop.paused_reason, sop.updated_at = newest.id, True, "", now
+    waiting = (col(Run.sop_id) == sop.id, col(Run.state) == PAUSED)
+    session.execute(update(Run).where(*waiting).values(state=ACTIVE, reason=""))
     session.add(sop)
     return newest
 

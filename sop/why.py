@@ -7,10 +7,10 @@ from sqlalchemy import select
 from sqlmodel import Session, col
 
 from bot.language import gettext as _
+from contacts.care import may_be_contacted
 from contacts.models import Customer
 from sop import rules
 from sop.conditions import C, Day, day_of, holds, parts
-from sop.exits import left_in_peace
 from sop.plan import BY_THE_CLOCK, LOOK_BACK_DAYS, in_force
 from sop.sops import OPEN, Run, Sop, SopVersion, StepOutcome, Todo
 from sop.triggers import find, window_of
@@ -46,7 +46,7 @@ def why_not(session: Session, customer_id: int, today: date, zone: ZoneInfo) -> 
         reason = told(open_.carried) or _("it is on the list of {userid}").format(userid=open_.userid)
         return _("There is a to-do: {title} – {reason}").format(title=open_.title, reason=reason)
     day = day_of(session, today, zone)
-    peace = select(col(Customer.id)).where(C.id == customer_id, left_in_peace(C.id, None, today))
+    peace = select(col(Customer.id)).where(C.id == customer_id, ~may_be_contacted(C.id, today))
     if session.scalars(peace).first():
         return _("She does not want to be contacted, or a complaint is open.")
     lines = [

@@ -1,6 +1,7 @@
 """The day plan: who is found on which day, what ends it, and that planning again changes nothing."""
 
 from datetime import date, timedelta
+from functools import partial
 
 import pytest
 from sqlmodel import Session, select
@@ -8,7 +9,8 @@ from sqlmodel import Session, select
 from bot.database import Database
 from contacts.facts import Complaint, StaffDay, Watermark
 from contacts.models import Customer, Staff
-from sop.sops import OPEN, Run, StepOutcome
+from contacts.tags import Tag
+from sop.sops import OPEN, Run, Sop, StepOutcome, publish
 from tests.sop.company import (
     NOW,
     TODAY,
@@ -255,3 +257,35 @@ async def test_erased_and_merged_customers_are_left_alone(database: Database) ->
 
     await on(database, "dental", build=build)
     assert (await planned(database, TODAY)).enrolled == 0
+
+
+async def test_a_tag_deleted_under_a_running_rule_pauses_it_until_it_is_mended(
+    database: Database,
+) -> None:
+    await on(database, "dental", build=lambda session: booking(session, customer(session, "爽约客"), at(days(-1))))
+    await planned(database, TODAY)
+
+    def delete_tag(session: Session, *, deleted: bool) -> None:
+        tag = session.exec(select(Tag).where(Tag.name == "爽约已流失")).one()
+        tag.deleted = deleted
+
+    await database.write(partial(delete_tag, deleted=True))
+    await planned(database, days(1))
+
+    def state(session: Session) -> tuple[bool, str, str]:
+        sop = session.exec(select(Sop).where(Sop.code == "dental-missed")).one()
+        run = session.exec(select(Run).where(Run.sop_id == sop.id)).one()
+        return sop.active, sop.paused_reason, run.state
+
+    reason = "until.mark: there is no tag 爽约已流失; make it first or choose another"
+    assert await database.read(state) == (False, reason, "paused")
+    assert await todos(database) == []
+
+    def mend(session: Session) -> None:
+        delete_tag(session, deleted=False)
+        session.flush()
+        publish(session, session.exec(select(Sop).where(Sop.code == "dental-missed")).one(), "su", NOW)
+
+    await database.write(mend)
+    await planned(database, days(2))
+    assert len(await todos(database)) == 1
