@@ -1,7 +1,7 @@
 """Friend added → welcome call at the simulator: 200 adds a second for 50 seconds, every API call taking 200 ms.
 
-Adds are made by the simulator's control side in its own process; each latency is the time from the event's delivery to
-the arrival of `send_welcome_msg` with its code, both taken by the simulator's clock.
+The simulator runs in this process and makes the adds itself, the bot in its own. Each latency is the time from the
+event's delivery to the arrival of `send_welcome_msg` with its code, both taken by the simulator's clock.
 """
 
 import asyncio
@@ -10,50 +10,56 @@ import tempfile
 import time
 from pathlib import Path
 
-import aiohttp
-
-from bench.machine import bot_and_simulator, describe
+from bench.machine import answering, bot_environment, describe, free_port, running
+from bot.clock import Clock
+from simulator.app import create_simulator
+from simulator.control.people import add_tie, customer_for, greet
+from simulator.corp import Corp, demo_corp
+from simulator.delivery import Courier
+from simulator.events import contact_event
+from simulator.faults import Fault
+from simulator.platform import COURIER, PLATFORM, Platform
+from tests.conftest import served
 
 PER_SECOND, SECONDS, LATENCY_MS = 200, 50, 200
 STAFF = ("lin", "wang", "su", "mo", "he", "zhou")
+WELCOME, CUSTOMER = "externalcontact/send_welcome_msg", "externalcontact/get"
 WINDOW = 20.0
 
 
-async def add(http: aiohttp.ClientSession, simulator: str, number: int, sent: dict[str, float]) -> None:
-    """One friend; remembers when the add was made, by its welcome code."""
-    began = time.time()
-    body = {"userid": STAFF[number % len(STAFF)], "name": f"客户{number}", "state": "bench"}
-    async with http.post(f"{simulator}/sim/friend-adds", json=body) as answer:
-        fields = await answer.json()
-    if not all(one["status"] == 200 for one in fields["deliveries"]):
-        raise SystemExit(f"a delivery failed: {fields['deliveries']}")
-    sent[fields["welcome_code"]] = began
+async def add(corp: Corp, courier: Courier, number: int, sent: dict[str, float]) -> None:
+    """One friend; remembers when the add was delivered, by its welcome code."""
+    body = {"name": f"客户{number}", "state": "bench"}
+    follow = add_tie(corp, corp.members[STAFF[number % len(STAFF)]], customer_for(corp, body), body)
+    code = greet(corp, follow, "") or ""
+    added = contact_event(
+        corp, "add_external_contact", follow.userid, follow.external_userid, State=follow.state, WelcomeCode=code
+    )
+    sent[code] = time.time()
+    tries = await courier.deliver(added)
+    if not all(one["status"] == 200 for one in tries):
+        raise SystemExit(f"a delivery failed: {tries}")
 
 
-async def adds(simulator: str, per_second: int, seconds: int) -> dict[str, float]:
+async def adds(corp: Corp, courier: Courier, per_second: int, seconds: int) -> dict[str, float]:
     """Adds at an even pace, whatever the answers take."""
     sent: dict[str, float] = {}
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
-        began = time.monotonic()
-        async with asyncio.TaskGroup() as group:
-            for number in range(per_second * seconds):
-                await asyncio.sleep(max(0.0, began + number / per_second - time.monotonic()))
-                group.create_task(add(http, simulator, number, sent))
+    began = time.monotonic()
+    async with asyncio.TaskGroup() as group:
+        for number in range(per_second * seconds):
+            await asyncio.sleep(max(0.0, began + number / per_second - time.monotonic()))
+            group.create_task(add(corp, courier, number, sent))
     return sent
 
 
-async def arrivals(simulator: str, wanted: int) -> dict[str, float]:
+async def arrivals(platform: Platform, wanted: int) -> dict[str, float]:
     """When each welcome arrived, by its code."""
     until = time.monotonic() + WINDOW
-    async with aiohttp.ClientSession() as http:
-        while True:
-            async with http.get(
-                f"{simulator}/sim/calls", params={"path": "externalcontact/send_welcome_msg"}
-            ) as answer:
-                calls = (await answer.json())["calls"]
-            if len(calls) >= wanted or time.monotonic() > until:
-                return {call["body"]["welcome_code"]: call["arrived"] for call in calls if call["errcode"] == 0}
-            await asyncio.sleep(0.5)
+    while True:
+        calls = [call for call in platform.calls if call["path"] == WELCOME and call["errcode"] == 0]
+        if len(calls) >= wanted or time.monotonic() > until:
+            return {call["body"]["welcome_code"]: call["arrived"] for call in calls}
+        await asyncio.sleep(0.5)
 
 
 async def main() -> None:
@@ -61,13 +67,18 @@ async def main() -> None:
     describe()
     per_second = int(sys.argv[1]) if len(sys.argv) > 1 else PER_SECOND
     seconds = int(sys.argv[2]) if len(sys.argv) > 2 else SECONDS
+    corp, port, simulator_port = demo_corp(Clock()), free_port(), free_port()
+    corp.callback_url = f"http://127.0.0.1:{port}/wecom/callback"
+    app = create_simulator(corp)
+    for path in (WELCOME, CUSTOMER):
+        app[PLATFORM].faults.active.append(Fault(path, latency_ms=LATENCY_MS))
     with tempfile.TemporaryDirectory() as folder:
-        async with bot_and_simulator(Path(folder)) as (_, simulator, _):
-            async with aiohttp.ClientSession() as http:
-                for path in ("externalcontact/send_welcome_msg", "externalcontact/get"):
-                    await http.post(f"{simulator}/sim/faults", json={"path": path, "latency_ms": LATENCY_MS})
-            sent = await adds(simulator, per_second, seconds)
-            arrived = await arrivals(simulator, len(sent))
+        home = Path(folder)
+        async with served(app, simulator_port):
+            with running(["-m", "bot", "serve"], bot_environment(home, port, simulator_port), home / "bot.log"):
+                await answering(f"http://127.0.0.1:{port}/healthz")
+                sent = await adds(corp, app[COURIER], per_second, seconds)
+                arrived = await arrivals(app[PLATFORM], len(sent))
     latencies = sorted(arrived[code] - at for code, at in sent.items() if code in arrived)
     missing = len(sent) - len(latencies)
     print(

@@ -99,11 +99,11 @@ class Remembered(Generic[T]):
     def __init__(self, read: Callable[[Connection, str], T]) -> None:
         """`read(connection, name)`."""
         self.read = read
-        self.known: dict[tuple[str, str], tuple[T, float]] = {}
+        self.known: dict[tuple[Dialect, str], tuple[T | None, float]] = {}
 
     def get(self, connection: Connection, name: str = "") -> T:
         """The value as it was at most a second ago."""
-        key, now = (str(connection.engine.url), name), time.monotonic()
+        key, now = (connection.dialect, name), time.monotonic()
         value, until = self.known.get(key, (None, 0.0))
         if value is None or until < now:
             value = self.read(connection, name)

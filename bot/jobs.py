@@ -36,6 +36,7 @@ from sqlalchemy.sql.selectable import CompoundSelect
 from sqlmodel import Field, Session, SQLModel, col
 
 from bot.database import BigId, UtcTime
+from bot.statements import Statement, driven
 from bot.writer import WAKE
 
 READY, RUNNING, DONE, DEAD = "ready", "running", "done", "dead"
@@ -161,8 +162,7 @@ def insert(session: Session, jobs: Sequence[NewJob]) -> int:
     session.info[WAKE] = True
     parts = (jobs[start : start + ROWS_AT_ONCE] for start in range(0, len(jobs), ROWS_AT_ONCE))
     return sum(
-        connection.exec_driver_sql(*insertion(part, sqlite=connection.dialect.name == "sqlite")).rowcount
-        for part in parts
+        driven(connection, *insertion(part, sqlite=connection.dialect.name == "sqlite")).rowcount for part in parts
     )
 
 
@@ -231,7 +231,7 @@ def claim_statement() -> ReturningUpdate[Any]:
 
 # Statements of the hot path are made once: building one costs several times what SQLite needs to run it.
 CLAIM = claim_statement()
-MARK = (
+MARK = Statement(
     update(JOBS)
     .where(JOBS.c.id == bindparam("held"), JOBS.c.state == RUNNING, JOBS.c.attempts == bindparam("taken"))
     .values({name: bindparam(name) for name in ("state", "outcome", "error", "run_at", "finished_at", "attempts")})
@@ -257,7 +257,7 @@ def mark(session: Session, job: Job, **values: Any) -> None:
         "attempts": job.attempts,
         "unanswered": job.unanswered,
     }
-    if session.connection().execute(MARK, row | values).rowcount != 1:
+    if MARK.run(session.connection(), row | values).rowcount != 1:
         raise Taken
 
 

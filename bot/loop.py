@@ -5,9 +5,11 @@
 
 import asyncio
 import random
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import structlog
@@ -47,6 +49,11 @@ SLOTS = 400
 """Jobs under way at once: most of them wait for WeCom, whose own limits are kept in the gateway."""
 RESERVED = {Priority.WELCOME: 0, Priority.QUESTION: 100, Priority.UPDATE: 200, Priority.PUSH: 250, Priority.SYNC: 300}
 """Slots a priority leaves free for those before it, so that a slow API cannot hold up a welcome."""
+FLOCK = 10
+"""Welcomes under way from which on everything after questions holds back: a campaign brings 200 adds a second, and
+each leaves more to do than its welcome …"""
+BESIDE, BESIDE_SECONDS = 20, 1.0
+"""… but for so many jobs every so many seconds, so that it never stands still."""
 LOOK_EVERY = 1.0
 """Seconds between looks for rows that another process wrote."""
 SHORTEST = 0.5
@@ -93,6 +100,9 @@ class JobLoop:
         self.idle = asyncio.Event()
         """Set while nothing is due or under way."""
         self.next_due: datetime | None = None
+        self.welcomes = 0
+        """Jobs of the welcome's priority under way."""
+        self.beside_at = -BESIDE_SECONDS
         self._wake = asyncio.Event()
         database.on_work = self.wake
 
@@ -127,23 +137,40 @@ class JobLoop:
         for job in jobs:
             task = asyncio.create_task(self.carry_out(job), name=f"job {job.id}")
             self.running.add(task)
-            task.add_done_callback(self.ended)
+            self.welcomes += job.priority == Priority.WELCOME
+            task.add_done_callback(partial(self.ended, job))
         return bool(jobs)
 
-    def ended(self, task: asyncio.Task[None]) -> None:
+    def ended(self, job: Job, task: asyncio.Task[None]) -> None:
         """A slot is free, and the lane of its job too."""
         self.running.discard(task)
+        self.welcomes -= job.priority == Priority.WELCOME
         self.wake()
 
     def take(self, session: Session, free: int) -> tuple[list[Job], datetime | None]:
         """Claim up to `free` due jobs, the first priorities first; and when the earliest of all is due."""
         jobs: list[Job] = []
         now, due = self.clock.now(), next_due(session)
+        beside = self.room_beside()
         for priority in sorted(due):
             room = free - len(jobs) - RESERVED[priority]
+            if priority > Priority.QUESTION:
+                room = min(room, beside)
             if room > 0 and due[priority] <= now:
-                jobs += claim(session, now, priority, room)
+                taken = claim(session, now, priority, room)
+                jobs += taken
+                beside -= len(taken) if priority > Priority.QUESTION else 0
         return jobs, min(due.values(), default=None)
+
+    def room_beside(self) -> int:
+        """How many jobs after the questions may be taken up now."""
+        now = time.monotonic()
+        if self.welcomes < FLOCK:
+            return SLOTS
+        if now - self.beside_at < BESIDE_SECONDS:
+            return 0
+        self.beside_at = now
+        return BESIDE
 
     async def wait(self) -> None:
         """Sleep until woken, until the next job is due, or for a second."""

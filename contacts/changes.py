@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, insert, update
+from sqlalchemy import Connection, Row, Table, bindparam, insert, update
 from sqlalchemy import select as sa_select
 from sqlmodel import Session, col, select
 
 from bot.database import defaults
+from bot.statements import Statement, columns_but_id
 from contacts.channels import NOWHERE, Source, source_of
 from contacts.models import (
     ADDED,
@@ -37,13 +38,16 @@ IDENTITIES: Table = Identity.__table__  # type: ignore[attr-defined]
 TIES: Table = FollowUser.__table__  # type: ignore[attr-defined]
 CUSTOMER_OF = select(Customer).join(Identity).where(Identity.kind == EXTERNAL, Identity.value == bindparam("known_as"))
 TIES_OF = select(FollowUser).where(FollowUser.customer_id == bindparam("whose")).order_by(col(FollowUser.added_at))
-NEW_CUSTOMER, NEW_IDENTITY, NEW_TIE = insert(CUSTOMERS), insert(IDENTITIES), insert(TIES)
 BLANK_CUSTOMER = {name: value for name, value in defaults(Customer).items() if name != "id"}
 BLANK_TIE = {name: value for name, value in defaults(FollowUser).items() if name != "id"}
-KNOWN = (
-    sa_select(CUSTOMERS)
-    .join(IDENTITIES)
-    .where(IDENTITIES.c.kind == EXTERNAL, IDENTITIES.c.value == bindparam("known_as"))
+NEW_CUSTOMER = Statement(insert(CUSTOMERS).returning(CUSTOMERS.c.id), *columns_but_id(CUSTOMERS))
+NEW_IDENTITY = Statement(insert(IDENTITIES), "customer_id", "kind", "value")
+NEW_TIE = Statement(insert(TIES), *columns_but_id(TIES))
+CUSTOMER = sa_select(CUSTOMERS).where(CUSTOMERS.c.id == bindparam("whose"))
+ID_OF = Statement(
+    sa_select(IDENTITIES.c.customer_id).where(
+        IDENTITIES.c.kind == EXTERNAL, IDENTITIES.c.value == bindparam("known_as")
+    )
 )
 KNOWN_TIES = sa_select(TIES).where(TIES.c.customer_id == bindparam("whose"))
 CHANGE_CUSTOMER = (
@@ -86,6 +90,12 @@ class Ended:
     at: datetime
 
 
+def row_of(connection: Connection, external_userid: str) -> Row[Any] | None:
+    """The row of the customer with this external_userid."""
+    found = ID_OF.run(connection, {"known_as": external_userid}).fetchone()
+    return connection.execute(CUSTOMER, {"whose": found[0]}).first() if found else None
+
+
 def customer_of(session: Session, external_userid: str) -> Customer | None:
     """The customer with this external_userid."""
     return session.execute(CUSTOMER_OF, {"known_as": external_userid}).scalars().first()
@@ -112,7 +122,7 @@ def follow(
     Adds come by the hundred a second when a campaign opens, so this works on rows: objects would cost as much again.
     """
     connection = session.connection()
-    customer = connection.execute(KNOWN, {"known_as": external_userid}).first()
+    customer = row_of(connection, external_userid)
     ties: Sequence[Any] = ()
     if customer is None:
         customer_id, main = new_customer(connection, external_userid, userid, at), userid
@@ -181,16 +191,15 @@ def kind_before(ties: Sequence[Any], userid: str) -> str:
 
 def new_customer(connection: Connection, external_userid: str, userid: str | None, at: datetime | None) -> int:
     """A customer known by this external_userid only; whom she added first answers for her. Answers her id."""
-    made = connection.execute(NEW_CUSTOMER, {**BLANK_CUSTOMER, "main_userid": userid, "first_added_at": at})
-    customer_id = int(made.inserted_primary_key[0]) if made.inserted_primary_key else 0
-    known = {"customer_id": customer_id, "kind": EXTERNAL, "value": external_userid}
-    connection.execute(NEW_IDENTITY, known)
-    return customer_id
+    row = {**BLANK_CUSTOMER, "main_userid": userid, "first_added_at": at}
+    [[customer_id]] = NEW_CUSTOMER.run(connection, row).fetchall()
+    NEW_IDENTITY.run(connection, {"customer_id": customer_id, "kind": EXTERNAL, "value": external_userid})
+    return int(customer_id)
 
 
 def new_tie(connection: Connection, customer_id: int, userid: str, *, at: datetime, **more: Any) -> None:
     """A member's tie to a customer begins; `more`: other columns of `FollowUser`."""
-    connection.execute(NEW_TIE, {**BLANK_TIE, "customer_id": customer_id, "userid": userid, "added_at": at, **more})
+    NEW_TIE.run(connection, {**BLANK_TIE, "customer_id": customer_id, "userid": userid, "added_at": at, **more})
 
 
 def lose(
@@ -199,7 +208,7 @@ def lose(
     """A tie ended; answers it if it stood until now. The latest of adds and ends holds, in whatever order they arrive;
     an end may even come first. The log of ties gets each end once."""
     connection = session.connection()
-    customer = connection.execute(KNOWN, {"known_as": external_userid}).first()
+    customer = row_of(connection, external_userid)
     customer_id = customer.id if customer else new_customer(connection, external_userid, None, None)
     return end_tie(connection, customer_id, userid, by=by, at=at, event_id=event_id)
 

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Insert, Table, bindparam, exists, false, func, insert, or_, select, update
+from sqlalchemy import Connection, Table, bindparam, exists, false, func, insert, or_, select, update
 
+from bot.statements import Statement
 from contacts.models import (
     ADDED,
     CONFIRMED,
@@ -36,7 +37,7 @@ LOG = TIE_CHANGES.c
 COLUMNS = [column for column in LOG if column.name != "id"]
 
 
-def statement(says: str) -> Insert:
+def statement(says: str) -> Statement:
     """Writes one change unless the log has the same event of the pair already, whatever kind it was judged to be."""
     given = {column.name: bindparam(column.name, type_=column.type) for column in COLUMNS}
     known = exists().where(
@@ -45,8 +46,7 @@ def statement(says: str) -> Insert:
         LOG.at == given["at"],
         or_(*(LOG.kind == kind for kind in KINDS[says])),
     )
-    once = insert(TIE_CHANGES).from_select(list(given), select(*given.values()).where(~known))
-    return once.execution_options(preserve_rowcount=True)
+    return Statement(insert(TIE_CHANGES).from_select(list(given), select(*given.values()).where(~known)))
 
 
 LOG_ONCE = {says: statement(says) for says in KINDS}
@@ -89,7 +89,7 @@ def log_change(
         "source": source,
         "event_id": event_id,
     }
-    return connection.execute(LOG_ONCE[says], row).rowcount == 1
+    return bool(LOG_ONCE[says].run(connection, row).rowcount == 1)
 
 
 def half_returned(connection: Connection, customer_id: int, userid: str) -> bool:

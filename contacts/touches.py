@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Boolean, ColumnElement, String, Table, bindparam, func, insert, literal, select
 from sqlmodel import Session
 
+from bot.statements import Statement
 from contacts.changes import EXTERNAL, IDENTITIES
 from contacts.facts import WELCOME, Touch
 
@@ -12,17 +13,19 @@ TOUCHES: Table = Touch.__table__  # type: ignore[attr-defined]
 BURST, BURST_SECONDS = 5, 60
 """More reports of one member than this within so many seconds are marked doubtful for the leader."""
 WEEK = timedelta(days=7)
-GREETED = insert(TOUCHES).from_select(
-    ["at", "customer_id", "userid", "scene", "reference", "confirmed", "doubtful"],
-    select(
-        bindparam("sent", type_=TOUCHES.c.at.type),
-        IDENTITIES.c.customer_id,
-        bindparam("who", type_=String()),
-        literal(WELCOME),
-        bindparam("reference", type_=String()),
-        bindparam("confirmed", type_=Boolean()),
-        literal(False),
-    ).where(IDENTITIES.c.kind == EXTERNAL, IDENTITIES.c.value == bindparam("known_as")),
+GREETED = Statement(
+    insert(TOUCHES).from_select(
+        ["at", "customer_id", "userid", "scene", "reference", "confirmed", "doubtful"],
+        select(
+            bindparam("sent", type_=TOUCHES.c.at.type),
+            IDENTITIES.c.customer_id,
+            bindparam("who", type_=String()),
+            literal(WELCOME),
+            bindparam("reference", type_=String()),
+            bindparam("confirmed", type_=Boolean()),
+            literal(False),
+        ).where(IDENTITIES.c.kind == EXTERNAL, IDENTITIES.c.value == bindparam("known_as")),
+    )
 )
 
 
@@ -31,7 +34,7 @@ def welcomed(
 ) -> None:
     """A welcome went out; not confirmed when the platform's answer was lost. One statement: welcomes come in floods."""
     row = {"sent": at, "who": userid, "reference": reference, "confirmed": confirmed, "known_as": external_userid}
-    session.connection().execute(GREETED, row)
+    GREETED.run(session.connection(), row)
 
 
 def report(

@@ -12,6 +12,7 @@ from bot.clock import Clock
 from bot.gateway import LOOK_SECONDS, Gateway
 from bot.jobs import Done, Job, Later, Runner, Then
 from bot.observability import WELCOME_SECONDS, WELCOMES, log
+from bot.statements import Statement
 from bot.wecom.errors import WeComError, WeComUnreachable, WelcomeRefused
 from contacts.touches import welcomed
 from scripts_library.media import MediaLibrary, MediaRefused
@@ -23,7 +24,7 @@ BEING_SENT, LATE_OR_WRONG, CHATTING, NO_CONSENT = 41096, 41050, 41051, 41053
 BAD_MEDIA = 40007
 BEING_SENT_SECONDS = 1.0
 KNOWN = frozenset(VARIABLES)
-CLOSE = (
+CLOSE = Statement(
     update(LEDGER)
     .where(LEDGER.c.event_id == bindparam("which"))
     .values({name: bindparam(name) for name in ("outcome", "reason", "sent_at", "latency_ms")})
@@ -147,7 +148,7 @@ def ledger(job: Job, *, outcome: str, reason: str | None, **values: Any) -> Then
 
     def write(session: Session) -> None:
         row = {"which": job.payload["event_id"], "sent_at": None, "latency_ms": None, **values}
-        session.connection().execute(CLOSE, {**row, "outcome": outcome, "reason": reason})
+        CLOSE.run(session.connection(), {**row, "outcome": outcome, "reason": reason})
         if outcome != NOT_SENT:
             payload, at = job.payload, row["sent_at"] or job.created_at
             who = (payload["userid"], payload["external_userid"])

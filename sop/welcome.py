@@ -15,6 +15,7 @@ from bot.database import Remembered
 from bot.jobs import NewJob, Priority
 from bot.language import gettext as _
 from bot.observability import WELCOMES
+from bot.statements import Statement, columns_but_id
 from contacts.calendar import is_workday
 from contacts.changes import Followed
 from contacts.channel_marks import pair_lane
@@ -23,7 +24,7 @@ from scripts_library.rendering import Variable
 from sop.models import NOT_SENT, PENDING, AddFacts, Welcome, WelcomeFlow
 
 LEDGER: Table = Welcome.__table__  # type: ignore[attr-defined]
-NEW_ROW = insert(LEDGER)
+NEW_ROW = Statement(insert(LEDGER), *columns_but_id(LEDGER))
 WELCOME = "welcome"
 """The kind of job that sends one."""
 TEXT_BYTES = 4000
@@ -61,7 +62,7 @@ def welcome(session: Session, add: Add, followed: Followed, zone: ZoneInfo, seco
     facts = facts_of(add, place, followed.kind, zone)
     flow, passed_over = choose(session, facts)
     reason = why_not(add, flow)
-    row = {
+    row: dict[str, Any] = {
         "event_id": add.event_id,
         "userid": add.userid,
         "external_userid": add.external_userid,
@@ -75,8 +76,10 @@ def welcome(session: Session, add: Add, followed: Followed, zone: ZoneInfo, seco
         "passed_over": passed_over,
         "outcome": NOT_SENT if reason else PENDING,
         "reason": reason,
+        "sent_at": None,
+        "latency_ms": None,
     }
-    session.connection().execute(NEW_ROW, row)
+    NEW_ROW.run(session.connection(), row)
     if reason:
         WELCOMES.labels(NOT_SENT).inc()
     elif flow:
