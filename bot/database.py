@@ -38,6 +38,14 @@ from bot.writer import WAKE, Pending, Writer
 T = TypeVar("T")
 Write = Callable[[Session], T]
 BUSY_MS = 10_000
+PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    f"busy_timeout={BUSY_MS}",
+    "wal_autocheckpoint=8000",  # pages: at 1000 a flood of callbacks waits for a checkpoint four times a second
+    "cache_size=-32000",  # KiB: the index of job keys is read and written all over
+)
 READERS = 8
 """Threads that read, and on PostgreSQL write."""
 REMEMBER_SECONDS = 1.0
@@ -203,7 +211,7 @@ def make_engine(url: str) -> Engine:
     def prepare(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # SQLAlchemy says BEGIN, below; the driver must not
         cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_MS}"):
+        for pragma in PRAGMAS:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 

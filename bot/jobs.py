@@ -85,7 +85,8 @@ class Job(SQLModel, table=True):
         Index("ix_job_running", "id", sqlite_where=text("state = 'running'"),
               postgresql_where=text("state = 'running'")),
         Index("ix_job_dead", "id", sqlite_where=text("state = 'dead'"), postgresql_where=text("state = 'dead'")),
-        Index("ix_job_finished", "finished_at"),
+        Index("ix_job_finished", "finished_at", sqlite_where=text("finished_at IS NOT NULL"),
+              postgresql_where=text("finished_at IS NOT NULL")),
     )  # fmt: skip
 
 

@@ -27,7 +27,7 @@ URGENT_SECONDS = 0.004
 """The same, once something urgent waits."""
 CROWD_SECONDS = 0.2
 """For so long after a crowd of urgent writes the ordinary ones hold back …"""
-CROWD_REST = 0.1
+CROWD_REST = 0.2
 """… but for a short turn this often, so that they never stand still."""
 CROWD_TURN = 0.005
 """The length of that turn, in seconds."""
@@ -78,7 +78,8 @@ class Writer:
         """Queue a write; answers the future that ends with it."""
         with self.filled:
             queue.append(pending)
-            self.filled.notify()
+            if len(queue) == 1:  # with more in it the thread is awake, or knows when to wake
+                self.filled.notify()
         return pending.done
 
     def crowd(self) -> None:
@@ -141,7 +142,7 @@ class Writer:
             while not (self.urgent or (self.ordinary and self.turn() > 0)):
                 if self.closing and not self.ordinary:
                     return False
-                self.filled.wait(CROWD_TURN if self.ordinary else None)
+                self.filled.wait(self.rest() if self.ordinary else None)
             return True
 
     def turn(self) -> float:
@@ -150,6 +151,11 @@ class Writer:
         if now >= self.crowded_until or self.closing:
             return GROUP_SECONDS
         return CROWD_TURN if now - self.rested_at >= CROWD_REST else 0.0
+
+    def rest(self) -> float:
+        """Seconds until the ordinary writes may go on: their next turn, or the end of the crowd."""
+        now = time.monotonic()
+        return max(0.001, min(self.rested_at + CROWD_REST, self.crowded_until) - now)
 
     def write_group(self, connection: Connection, group: list[Pending[Any]]) -> None:
         """Ordinary writes while their turn lasts, less when something urgent comes, which the same flush takes along.

@@ -19,6 +19,11 @@ ENCRYPT_OPEN, ENCRYPT_CLOSE = b"<Encrypt>", b"</Encrypt>"
 CDATA_OPEN, CDATA_CLOSE = b"<![CDATA[", b"]]>"
 PROLOG = re.compile(r"\ufeff?(<\?xml\b[^<>]*\?>)?\s*<xml\b")
 """What an inner document begins with: a declaration at most, so that no DTD can stand before its root."""
+FIELD = re.compile(
+    r"[ \t\n]*<([A-Za-z]+)>(?:<!\[CDATA\[([^]\r\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]*)]]>"
+    r"|([^]<&\r\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]*))</\1>"
+)
+"""One field of a flat document without anything an XML parser would read in another way."""
 DEPTH = 8
 """Levels of the deepest document we read; WeCom's own have five."""
 
@@ -120,6 +125,8 @@ def parse(xml: str) -> dict[str, object]:
     The same shape as wechatpy's parser gives, in a sixth of its time: this stands between WeCom and its 200.
     Raises `Rejected`.
     """
+    if fields := flat(xml):
+        return fields
     if not PROLOG.match(xml):
         raise Rejected("doctype" if "<!DOCTYPE" in xml else "xml")
     try:
@@ -129,6 +136,21 @@ def parse(xml: str) -> dict[str, object]:
     fields = value_of(root)
     if root.tag != "xml" or not isinstance(fields, dict):
         raise Rejected("xml")
+    return fields
+
+
+def flat(xml: str) -> dict[str, object] | None:
+    """Fields of a document as WeCom writes nearly all, in a quarter of the parser's time; None for any other."""
+    fields: dict[str, object] = {}
+    at, end = len("<xml>"), len(xml) - len("</xml>")
+    if not (xml.startswith("<xml>") and xml.endswith("</xml>")):
+        return None
+    while at < end:
+        field = FIELD.match(xml, at, end)
+        if field is None or field[1] in fields:
+            return None
+        fields[field[1]] = (field[2] or field[3] or "").strip() or None
+        at = field.end()
     return fields
 
 

@@ -1,12 +1,13 @@
 """Callback crypto: the official vectors, round trips, and no damaged body that is anything but `Rejected`."""
 
 import base64
+from xml.etree.ElementTree import fromstring
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.wecom.crypto import MAX_BODY, Crypto, Rejected, encrypted_part, parse
+from bot.wecom.crypto import MAX_BODY, Crypto, Rejected, encrypted_part, flat, parse, value_of
 
 TOKEN, AES_KEY, CORP = "QDG6eK", "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C", "wx5823bf96d3bd56c7"
 CRYPTO = Crypto(TOKEN, AES_KEY, CORP)
@@ -258,6 +259,25 @@ def test_elements_nested_without_end_are_rejected() -> None:
 )
 def test_a_document_becomes_fields(xml: str, fields: dict[str, object]) -> None:
     assert parse(xml) == fields
+
+
+PIECES = st.lists(
+    st.sampled_from([
+        "<xml>", "</xml>", "<A>", "</A>", "<B>", "</B>", "<B/>", "<![CDATA[", "]]>", "]", "&amp;", "&", "<", ">", " ", "\r\n", "\n",
+        "\0", "\x0b", "\ufffe", "\x85", "\u2028", "一", "x", "<A>1</A>", "<B><![CDATA[二 ]]></B>", "<A b='1'>", "<!-- -->", "<?p?>",
+    ]),
+    max_size=12,
+)  # fmt: skip
+
+
+@settings(max_examples=2000)
+@given(PIECES)
+def test_the_short_way_reads_a_document_as_the_parser_does(pieces: list[str]) -> None:
+    xml = f"<xml>{''.join(pieces)}</xml>"
+    fields = flat(xml)
+
+    if fields:
+        assert fields == value_of(fromstring(xml))
 
 
 @pytest.mark.parametrize(
