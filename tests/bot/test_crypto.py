@@ -263,8 +263,9 @@ def test_a_document_becomes_fields(xml: str, fields: dict[str, object]) -> None:
 
 PIECES = st.lists(
     st.sampled_from([
-        "<xml>", "</xml>", "<A>", "</A>", "<B>", "</B>", "<B/>", "<![CDATA[", "]]>", "]", "&amp;", "&", "<", ">", " ", "\r\n", "\n",
-        "\0", "\x0b", "\ufffe", "\x85", "\u2028", "一", "x", "<A>1</A>", "<B><![CDATA[二 ]]></B>", "<A b='1'>", "<!-- -->", "<?p?>",
+        "<xml>", "</xml>", "<A>", "</A>", "<B>", "</B>", "<B/>", "<![CDATA[", "]]>", "]", "&amp;", "&", "<", ">",
+        " ", "\r\n", "\n", "\0", "\x0b", "\ufffe", "\x85", "\u2028", "一", "x", "<A>1</A>", "<B><![CDATA[二 ]]></B>",
+        "<A b='1'>", "<!-- -->", "<?p?>",
     ]),
     max_size=12,
 )  # fmt: skip
