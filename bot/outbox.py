@@ -5,12 +5,15 @@ crash is swallowed by the platform and the same question asked twice still gets 
 """
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlmodel import Session
+from sqlalchemy import delete
+from sqlmodel import Field, Session, SQLModel, col
 
+from bot.database import UtcTime
 from bot.gateway import Gateway
 from bot.jobs import Done, Job, NewJob, Priority, Refused, enqueue, insert
 from bot.wecom.errors import WeComError
@@ -20,7 +23,21 @@ CARD_UPDATE = "card_update"
 TEXT_BYTES = 2000
 """Bytes of one text, leaving room for the last line; WeCom cuts at 2,048."""
 CODE_SPENT = 60140
+CODE_LIVES = timedelta(hours=72)
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+class CardCode(SQLModel, table=True):
+    """The code with which a card may be replaced although nobody pressed it: good once, for 72 hours."""
+
+    __tablename__ = "card_code"
+
+    cause: str = Field(primary_key=True)
+    """The card's `cause`."""
+    code: str
+    sent_at: datetime = Field(sa_type=UtcTime, index=True)
+    overtaken_at: datetime | None = Field(default=None, sa_type=UtcTime)
+    """When what the card shows last changed elsewhere."""
 
 
 def say(session: Session, userid: str, text: str, *, cause: str, now: datetime, **given: Any) -> None:
@@ -66,9 +83,22 @@ def deliver_message(gateway: Gateway, zone: ZoneInfo) -> Callable[[Job], Awaitab
         sent = await gateway.send_message(unique_body(job, zone))
         if sent.invalid or sent.unlicensed:
             raise Refused("the member is outside the app's visible scope (可见范围) or has no licence")
+        if sent.response_code:
+            return Done("sent", then=partial(keep_code, job=job, code=sent.response_code))
         return Done("sent")
 
     return run
+
+
+def keep_code(session: Session, job: Job, code: str) -> None:
+    """Remember how a card just sent can be replaced."""
+    cause = job.key.removeprefix(f"{MESSAGE}:")
+    session.merge(CardCode(cause=cause, code=code, sent_at=job.created_at))
+
+
+def forget_codes(session: Session, now: datetime) -> None:
+    """Drop the codes that WeCom takes no more."""
+    session.execute(delete(CardCode).where(col(CardCode.sent_at) < now - CODE_LIVES))
 
 
 def deliver_card_update(gateway: Gateway) -> Callable[[Job], Awaitable[Done]]:

@@ -14,8 +14,9 @@ from bot.clock import Clock
 from bot.database import Database
 from bot.gateway import Gateway
 from bot.jobs import Done, Job, NewJob, Priority, Runner, enqueue, forget_payloads
+from bot.links import Links
 from bot.observability import log
-from bot.outbox import CARD_UPDATE, MESSAGE, deliver_card_update, deliver_message
+from bot.outbox import CARD_UPDATE, MESSAGE, deliver_card_update, deliver_message, forget_codes
 from bot.router import Context, Router
 from bot.settings import Settings
 from bot.wecom.events import TYPES, kind_of, read
@@ -40,6 +41,7 @@ from scripts_library.media import MediaLibrary
 from scripts_library.sending import SCRIPT_FILE, deliver_file
 from sop import mass_sends
 from sop.calendar import polite_time
+from sop.card_refresh import CARD_REFRESH, CardRefresher
 from sop.digest import DIGEST, announcer, digest
 from sop.greeting import Greeter, renew_media
 from sop.plan import FIRE, PLAN, firer, listener, planner
@@ -109,7 +111,8 @@ def runners(
         DOMAIN_EVENT: Runner(listener(clock)),
         FIRE: Runner(firer(zone, clock, announcer(zone, settings.language))),
         PLAN: Runner(planner(zone, clock)),
-        DIGEST: Runner(digest(zone, clock, settings.language)),
+        DIGEST: Runner(digest(zone, clock, settings.language, Links(settings))),
+        CARD_REFRESH: CardRefresher(gateway, database, clock, settings).runner(),
         mass_sends.ASK: mass_sends.asker(gateway, database, clock),
         mass_sends.RESULT: Runner(mass_sends.fetcher(gateway, database, clock)),
     }
@@ -139,6 +142,7 @@ def clean_up(gateway: Gateway, clock: Clock) -> Callable[[Job], Awaitable[Done]]
     async def run(_: Job) -> Done:
         def then(session: Session) -> None:
             forget_payloads(session, clock.now())
+            forget_codes(session, clock.now())
             gateway.forget(session)
 
         return Done(then=then)

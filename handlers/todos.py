@@ -11,6 +11,7 @@ from sqlmodel import Session, col, select
 
 from bot.language import gettext as _
 from bot.language import language_of, speaking
+from bot.links import Links
 from bot.outbox import say, update_card
 from bot.router import Context, Router
 from bot.wecom.events import CardClicked, TextMessage
@@ -104,6 +105,10 @@ class Asker:
     def list(self) -> list[Item]:
         """Her open list."""
         return digest.lists_of(self.session, self.today, self.userid).get(self.userid, [])
+
+    def page(self) -> str | None:
+        """Where she can read her whole list; None without PUBLIC_URL."""
+        return Links(self.ctx.settings).address(self.userid, self.ctx.now)
 
     def tell(self, text: str) -> None:
         """Answer her."""
@@ -365,7 +370,7 @@ def pressed(event: CardClicked, ctx: Context) -> None:
         except NotYours:
             card = None
             asker.tell(_("This to-do is no longer yours."))
-        card = card or digest.card(asker.list(), asker.today)
+        card = card or digest.card(asker.list(), asker.today, asker.page())
         update = {"template_card": card}
         update_card(ctx.session, event.userid, event.response_code, update, cause=str(ctx.event_id), now=ctx.now)
 

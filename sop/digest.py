@@ -17,6 +17,7 @@ from bot.clock import Clock
 from bot.jobs import Done, Job, Priority
 from bot.language import gettext as _
 from bot.language import speaking
+from bot.links import Links
 from bot.outbox import say, send_card
 from contacts.models import Customer, FollowUser
 from sop.sops import OPEN, Todo
@@ -32,7 +33,7 @@ FIRST_HOUR = time(9, 3)
 WEEKDAYS = ("周一", "周二", "周三", "周四", "周五", "周六", "周日")
 
 
-def digest(zone: ZoneInfo, clock: Clock, language: str) -> Callable[[Job], Awaitable[Done]]:
+def digest(zone: ZoneInfo, clock: Clock, language: str, links: Links) -> Callable[[Job], Awaitable[Done]]:
     """The runner of the morning's cards: one per member who has something to do today."""
 
     async def run(_job: Job) -> Done:
@@ -42,21 +43,20 @@ def digest(zone: ZoneInfo, clock: Clock, language: str) -> Callable[[Job], Await
         def then(session: Session) -> None:
             now = clock.now()
             with speaking(language):
-                send_cards(session, now.astimezone(zone).date(), now)
+                send_cards(session, now.astimezone(zone).date(), now, links)
 
         return Done("asked for", then=then)
 
     return run
 
 
-def send_cards(session: Session, today: date, now: datetime) -> int:
+def send_cards(session: Session, today: date, now: datetime, links: Links) -> int:
     """Ask for every member's card of today; answers how many. Lists that went out already do not go out again."""
     lists = lists_of(session, today)
     for userid, items in lists.items():
-        cause = f"digest:{today}:{userid}"
-        send_card(
-            session, userid, card(items, today), cause=cause, now=now, priority=Priority.PUSH, lane=f"push:{userid}"
-        )
+        shown = card(items, today, links.address(userid, now))
+        cause = card_cause(today, userid)
+        send_card(session, userid, shown, cause=cause, now=now, priority=Priority.PUSH, lane=f"push:{userid}")
     pushed = update(Todo).where(col(Todo.shown_on) == today, col(Todo.state) == OPEN, col(Todo.pushed_at).is_(None))
     session.execute(pushed.values(pushed_at=now))
     return len(lists)
@@ -82,13 +82,25 @@ def lists_of(session: Session, today: date, userid: str | None = None, *, new: b
     return dict(lists)
 
 
-def card(items: list[Item], today: date) -> dict[str, Any]:
-    """The list as a card; empty it says so and has nothing to press."""
+def card_cause(today: date, userid: str) -> str:
+    """What the morning's card of a member is known by."""
+    return f"digest:{today}:{userid}"
+
+
+def card(items: list[Item], today: date, page: str | None = None, *, as_of: datetime | None = None) -> dict[str, Any]:
+    """The list as a card; empty it says so and has nothing to press.
+
+    `page`: where the whole list can be read. `as_of`: the card was replaced unasked, so it tells when, and can be
+    brought up to date.
+    """
     if not items:
         return finished(today)
     return {
         "card_type": "button_interaction",
-        "main_title": {"title": _("To do today: {count}").format(count=len(items)), "desc": spoken(today)},
+        "main_title": {
+            "title": _("To do today: {count}").format(count=len(items)),
+            "desc": spoken(today) + (f" {as_of:%H:%M}" if as_of else ""),
+        },
         "sub_title_text": _("Pick one and press; “3” shows the reason and the words of number 3."),
         "horizontal_content_list": [line(item) for item in items[:LINES]],
         "button_selection": {
@@ -101,6 +113,8 @@ def card(items: list[Item], today: date) -> dict[str, Any]:
             {"text": _("Put off"), "style": 2, "key": key("later", today)},
             {"text": _("Not applicable"), "style": 2, "key": key("na", today)},
             {"text": _("Why"), "style": 2, "key": key("why", today)},
+            *([{"type": 1, "text": _("All"), "style": 2, "url": page}] if page else []),
+            *([{"text": _("Refresh"), "style": 2, "key": key("list", today)}] if as_of else []),
         ],
     }
 

@@ -89,6 +89,16 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id'),
     sa.UniqueConstraint('code')
     )
+    op.create_table('card_code',
+    sa.Column('cause', sa.String(), nullable=False),
+    sa.Column('code', sa.String(), nullable=False),
+    sa.Column('sent_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('overtaken_at', sa.DateTime(timezone=True), nullable=True),
+    sa.PrimaryKeyConstraint('cause')
+    )
+    with op.batch_alter_table('card_code', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_card_code_sent_at'), ['sent_at'], unique=False)
+
     op.create_table('channel',
     sa.Column('id', sa.Integer(), nullable=False),
     sa.Column('name', sa.String(), nullable=False),
@@ -1375,6 +1385,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f('ix_channel_campaign_id'))
 
     op.drop_table('channel')
+    with op.batch_alter_table('card_code', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_card_code_sent_at'))
+
+    op.drop_table('card_code')
     op.drop_table('campaign')
     with op.batch_alter_table('call', schema=None) as batch_op:
         batch_op.drop_index('ix_call_path_at')
