@@ -96,8 +96,8 @@ def store_tie(session: Session, tie: FollowUser, follow: Follow, asked_at: datet
     session.add(tie)
     session.flush()
     pair = Pair(tie.customer_id, tie.userid)
-    shown = {one.tag_id: (one.tag_name, one.group_name) for one in follow.tags if one.tag_id}
-    follow_platform(session, pair, shown, Why(CLIENT, now, tie.userid))
+    shown = {one.tag_id: one.tag_name for one in follow.tags if one.tag_id}
+    follow_platform(session, {pair: shown}, Why(CLIENT, now, tie.userid), names=shown)
     learn_tags(session, {one.tag_id for one in follow.tags if one.tag_id and one.type == CORP}, now)
     ask_to_push(session, pair, now)
 

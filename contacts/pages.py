@@ -21,8 +21,10 @@ from contacts.channels import source_of
 from contacts.domain_events import DomainEvent, raise_events
 from contacts.identities import owners, resolve
 from contacts.models import ADDED, CONFIRMED, CUSTOMER, REPEATED, TRANSFERRED_IN, MainStaffChange
-from contacts.pair_tags import store_tags
 from contacts.records import EXTERNAL, PHONE, UNION, normal_phone
+from contacts.tag_push import Pair
+from contacts.tagging import Why, follow_platform
+from contacts.tags import SYNCED
 from contacts.tie_log import TIE_CHANGES, replay
 
 SYNC = "sync"
@@ -62,6 +64,12 @@ class Page:
     customers: dict[str, int] = field(default_factory=dict)
     """Ids by external_userid."""
     found: Counter[str] = field(default_factory=Counter)
+    history: set[Pair] = field(default_factory=set)
+    """Ties found now that began long ago."""
+
+    def pair(self, one: ListedCustomer) -> Pair:
+        """Whose line it is."""
+        return Pair(self.customers[one.contact.external_userid], one.tie.userid)
 
 
 def store_page(session: Session, listed: Sequence[ListedCustomer], asked_at: datetime, now: datetime) -> Counter[str]:
@@ -70,9 +78,15 @@ def store_page(session: Session, listed: Sequence[ListedCustomer], asked_at: dat
     if listed:
         store_customers(page)
         current = store_ties(page)
-        tags = {(page.customers[one.contact.external_userid], one.tie.userid): one.tie.tag_id for one in current}
-        page.found["tags_changed"] += store_tags(page.connection, tags, now)
+        store_tags(page, current)
     return +page.found
+
+
+def store_tags(page: Page, current: Sequence[ListedCustomer]) -> None:
+    """Make the pairs' tags what the platform says. Tags of an old tie that is new to us are no news for rules."""
+    told = {page.pair(one): one.tie.tag_id for one in current}
+    changed = follow_platform(page.session, told, Why(SYNCED, page.now), history=page.history)
+    page.found["tags_changed"] += sum(map(len, changed.values()))
 
 
 def insert_new(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> int:
@@ -169,6 +183,8 @@ def store_ties(page: Page) -> list[ListedCustomer]:
         if tie is None:
             new.append({**BLANK_TIE, "customer_id": customer_id, "userid": one.tie.userid, **told(page, one)})
             page.found["ties_new"] += 1
+            if one.tie.createtime <= page.now - RECENT:
+                page.history.add(page.pair(one))
             log.append(change(page, one, began(one), one.tie.createtime, returned(ties[customer_id].values())))
         elif tie.fetched_at and tie.fetched_at >= page.asked_at:
             continue

@@ -4,21 +4,25 @@ Whatever changes a tag goes through `change_tags`: chat, rules, channels and pag
 platform gets what it lacks through `contacts.tag_push`; what it says differently is taken over by `follow_platform`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
-from sqlalchemy import and_, delete, false, insert, or_, select, update
+from sqlalchemy import Table, and_, delete, false, insert, or_, select, update
 from sqlmodel import Session, col
 from sqlmodel import select as select_model
 
 from bot.database import defaults
+from contacts.bulk import among, insert_rows
 from contacts.domain_events import DomainEvent, raise_events
-from contacts.tag_push import CHANGES, PAIR_TAGS, PUSHES, Pair, ask_to_push, external_userids, of_pair
+from contacts.tag_push import CHANGES, PAIR_TAGS, PUSHES, TAGS, Pair, ask_to_push, external_userids, of_pair
 from contacts.tags import PairTag, Tag, TagChange, TagGroup
 
 ADDED, REMOVED = "tag_added", "tag_removed"
 """Domain events."""
+LOGGED = ("id", "customer_id", "userid", "tag_id", "added")
+GROUPS: Table = TagGroup.__table__  # type: ignore[attr-defined]
 BLANK_CHANGE = {name: value for name, value in defaults(TagChange).items() if name != "id"}
 
 
@@ -48,7 +52,7 @@ def change_tags(
 
     A tag of a single-choice group takes the place of the group's others. The platform is told within two seconds.
     """
-    borne = borne_by(session, pair)
+    borne = borne_by(session, [pair])[pair]
     known = known_tags(session, {*add, *borne, *remove})
     wanted = [one for one in dict.fromkeys(add) if one in known and not known[one].deleted]
     singles = {known[one].group_id: one for one in wanted if known[one].single_choice}
@@ -58,30 +62,41 @@ def change_tags(
     changed = [Changed(one, known[one].name, True) for one in wanted if one not in borne]
     gone = [one for one in borne if (one in set(remove) or one in replaced) and one not in wanted]
     changed += [Changed(one, known[one].name if one in known else "", False) for one in gone]
-    write(session, pair, changed, known, why)
+    take_off(session, [borne[one] for one in gone])
+    write(session, {pair: changed}, known, why)
     push(session, pair, changed, why.at)
     return changed
 
 
 def follow_platform(
-    session: Session, pair: Pair, shown: Mapping[str, tuple[str, str]], why: Why, *, conflict: str = ""
-) -> list[Changed]:
-    """Make a pair's tags what the platform shows ({id: (tag, group) names}); ours that it lacks still are kept."""
-    borne = borne_by(session, pair)
-    pending = set(session.execute(select(PUSHES.c.tag_id).where(of_pair(PUSHES.c, pair))).scalars())
-    known = known_tags(session, {*shown, *borne})
-    changed = [
-        Changed(one, known[one].name if one in known else shown[one][0], True)
-        for one in shown
-        if one not in borne and one not in pending
-    ]
-    changed += [
-        Changed(one, known[one].name if one in known else "", False)
-        for one in borne
-        if one not in shown and one not in pending
-    ]
-    write(session, pair, changed, known, why, conflict=conflict)
-    return changed
+    session: Session,
+    told: Mapping[Pair, Iterable[str]],
+    why: Why,
+    *,
+    names: Mapping[str, str] = MappingProxyType({}),
+    history: Container[Pair] = (),
+) -> dict[Pair, list[Changed]]:
+    """Make the tags of pairs what the platform shows; ours that it lacks still are kept. Answers what changed.
+
+    `names`: by id, of tags that may not be on record. `history`: pairs whose tags are
+    older than our knowledge of them: logged, and no news for rules.
+    """
+    borne, waiting = borne_by(session, told), waiting_for(session, told)
+    added, removed = {}, {}
+    for pair, tag_ids in told.items():
+        shown, ours = dict.fromkeys(tag_ids), waiting.get(pair, set())
+        added[pair] = [one for one in shown if one not in borne[pair] and one not in ours]
+        removed[pair] = [one for one in borne[pair] if one not in shown and one not in ours]
+    known = known_tags(session, {one for some in (*added.values(), *removed.values()) for one in some})
+    called = {**names, **{one: tag.name for one, tag in known.items()}}
+    changed = {
+        pair: [Changed(one, called.get(one, one), True) for one in added[pair]]
+        + [Changed(one, called.get(one, one), False) for one in removed[pair]]
+        for pair in told
+    }
+    take_off(session, [borne[pair][one] for pair, some in removed.items() for one in some])
+    write(session, changed, known, why, history=history)
+    return {pair: some for pair, some in changed.items() if some}
 
 
 @dataclass(frozen=True)
@@ -97,19 +112,32 @@ class KnownTag:
 
 def known_tags(session: Session, tag_ids: set[str]) -> dict[str, KnownTag]:
     """The tags on record among these ids."""
-    found = (
-        select(Tag.id, Tag.name, Tag.group_id, TagGroup.name, TagGroup.single_choice, Tag.deleted)  # type: ignore[call-overload]
-        .join(TagGroup, col(TagGroup.id) == col(Tag.group_id))
-        .where(col(Tag.id).in_(tag_ids))
+    found = select(TAGS.c.id, TAGS.c.name, TAGS.c.group_id, GROUPS.c.name, GROUPS.c.single_choice, TAGS.c.deleted).join(
+        GROUPS, GROUPS.c.id == TAGS.c.group_id
     )
-    return {row[0]: KnownTag(*row[1:]) for row in session.execute(found)}
+    rows = session.execute(found.where(among(session, TAGS.c.id, tag_ids))) if tag_ids else ()
+    return {row[0]: KnownTag(*row[1:]) for row in rows}
 
 
-def borne_by(session: Session, pair: Pair) -> list[str]:
-    """The ids of the tags a pair bears, the oldest first."""
-    return list(
-        session.execute(select(PAIR_TAGS.c.tag_id).where(of_pair(PAIR_TAGS.c, pair)).order_by(PAIR_TAGS.c.id)).scalars()
-    )
+def borne_by(session: Session, pairs: Iterable[Pair]) -> dict[Pair, dict[str, int]]:
+    """The tags each pair bears, the oldest first: the row's id by the tag's."""
+    borne: dict[Pair, dict[str, int]] = {pair: {} for pair in pairs}
+    columns = (PAIR_TAGS.c.customer_id, PAIR_TAGS.c.userid, PAIR_TAGS.c.tag_id, PAIR_TAGS.c.id)
+    theirs = among(session, PAIR_TAGS.c.customer_id, {pair.customer_id for pair in borne})
+    for customer_id, userid, tag_id, number in session.execute(select(*columns).where(theirs).order_by(PAIR_TAGS.c.id)):
+        if (pair := Pair(customer_id, userid)) in borne:
+            borne[pair][tag_id] = number
+    return borne
+
+
+def waiting_for(session: Session, pairs: Iterable[Pair]) -> dict[Pair, set[str]]:
+    """The tags of each pair of which the platform does not know our latest word."""
+    found: dict[Pair, set[str]] = {}
+    columns = (PUSHES.c.customer_id, PUSHES.c.userid, PUSHES.c.tag_id)
+    theirs = among(session, PUSHES.c.customer_id, {pair.customer_id for pair in pairs})
+    for customer_id, userid, tag_id in session.execute(select(*columns).where(theirs)):
+        found.setdefault(Pair(customer_id, userid), set()).add(tag_id)
+    return found
 
 
 def refresh(session: Session, pair: Pair, tag_ids: list[str], now: datetime) -> None:
@@ -119,37 +147,46 @@ def refresh(session: Session, pair: Pair, tag_ids: list[str], now: datetime) -> 
         session.execute(again.values(since=now))
 
 
+def take_off(session: Session, rows: Sequence[int]) -> None:
+    """Delete these rows of pairs' tags."""
+    if rows:
+        session.execute(delete(PAIR_TAGS).where(among(session, PAIR_TAGS.c.id, rows)))
+
+
 def write(
-    session: Session, pair: Pair, changed: list[Changed], known: Mapping[str, KnownTag], why: Why, *, conflict: str = ""
+    session: Session,
+    changed: Mapping[Pair, Sequence[Changed]],
+    known: Mapping[str, KnownTag],
+    why: Why,
+    *,
+    history: Container[Pair] = (),
 ) -> None:
-    """Store changes of one pair with their log, and tell of them."""
-    if not changed:
-        return
-    whose = {"customer_id": pair.customer_id, "userid": pair.userid}
-    added = [{**whose, "tag_id": one.tag_id, "since": why.at} for one in changed if one.added]
-    removed = [one.tag_id for one in changed if not one.added]
-    if added:
-        session.execute(insert(PAIR_TAGS), added)
-    if removed:
-        session.execute(delete(PAIR_TAGS).where(of_pair(PAIR_TAGS.c, pair), PAIR_TAGS.c.tag_id.in_(removed)))
+    """Store what pairs got, log all that changed, and tell of it unless it is history."""
+    each = [(pair, one) for pair, some in changed.items() for one in some]
+    insert_rows(
+        session,
+        PAIR_TAGS,
+        [{**pair._asdict(), "tag_id": one.tag_id, "since": why.at} for pair, one in each if one.added],
+    )
     rows = [
-        {**BLANK_CHANGE, **whose, "at": why.at, "tag_id": one.tag_id, "tag_name": one.name, "added": one.added,
+        {**BLANK_CHANGE, **pair._asdict(), "at": why.at, "tag_id": one.tag_id, "tag_name": one.name, "added": one.added,
          "group_name": known[one.tag_id].group_name if one.tag_id in known else "",
-         "source": why.source, "by": why.by, "cause": why.cause, "conflict": conflict}
-        for one in changed
+         "source": why.source, "by": why.by, "cause": why.cause}
+        for pair, one in each
     ]  # fmt: skip
-    logged = session.execute(insert(CHANGES).returning(CHANGES.c.id, sort_by_parameter_order=True), rows).scalars()
+    names = {one.tag_id: one.name for _, one in each}
     raise_events(
         session,
         [
             DomainEvent(
-                ADDED if one.added else REMOVED,
-                pair.customer_id,
+                ADDED if added else REMOVED,
+                customer_id,
                 why.at,
                 f"tag-change:{number}",
-                {"userid": pair.userid, "tag_id": one.tag_id, "tag": one.name, "source": why.source},
+                {"userid": userid, "tag_id": tag_id, "tag": names[tag_id], "source": why.source},
             )
-            for one, number in zip(changed, logged, strict=True)
+            for number, customer_id, userid, tag_id, added in sorted(insert_rows(session, CHANGES, rows, LOGGED))
+            if (customer_id, userid) not in history
         ],
     )
 

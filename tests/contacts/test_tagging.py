@@ -122,11 +122,11 @@ async def test_old_tags_of_an_expiring_group_are_asked_about(tagged: Database) -
 async def test_the_platform_wins_but_for_what_it_does_not_know_yet(tagged: Database) -> None:
     await change(tagged, add=["pain"])
     why = Why(CLIENT, MONDAY_TEN, "lin")
-    shown = {"high": ("高意向", "意向"), "rule": ("规则组标签", "规则组")}
-    seen = await tagged.write(lambda session: follow_platform(session, PAIR, shown, why))
-    again = await tagged.write(lambda session: follow_platform(session, PAIR, shown, why))
+    names = {"high": "高意向", "rule": "规则组标签"}
+    seen = await tagged.write(lambda session: follow_platform(session, {PAIR: names}, why, names=names))
+    again = await tagged.write(lambda session: follow_platform(session, {PAIR: names}, why, names=names))
 
-    assert (seen, again) == ([Changed("high", "高意向", True), Changed("rule", "规则组标签", True)], [])
+    assert (seen, again) == ({PAIR: [Changed("high", "高意向", True), Changed("rule", "规则组标签", True)]}, {})
     assert {one.tag_id for one in await rows(tagged, PairTag)} == {"high", "rule", "pain"}
     assert [one.tag_id for one in await rows(tagged, TagPush)] == ["pain"]
 
