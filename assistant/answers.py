@@ -5,12 +5,17 @@ from typing import Any
 
 from sqlmodel import Session
 
+from assistant.briefs import brief_answer, readers_answer
 from assistant.campaign_answers import campaign_kpis, commission_answer, targets_answer
+from assistant.campaign_reviews import review_answer
 from assistant.customer_answers import credit_answer, customer_answer, lost_answer, new_answer
 from assistant.people import Asker, Unanswerable, Whose, whose_numbers
 from assistant.questions import (
     ME,
+    BriefReaders,
+    CampaignBrief,
     CampaignKpis,
+    CampaignReview,
     CommissionQuestion,
     Credit,
     CustomerQuestion,
@@ -21,8 +26,11 @@ from assistant.questions import (
     Numbers,
     Question,
     Rank,
+    ReportsWanted,
     Targets,
+    TeamReport,
 )
+from assistant.reports import report_answer, wishes_answer
 from assistant.wording import about, days, moment, money, shown, title
 from bot.language import gettext as _
 from kpi.campaigns import colleagues
@@ -164,6 +172,7 @@ def help_lines() -> list[str]:
         _("· my sales last week, my numbers, repeat rate this year – and then: and last month? and the team?"),
         _("· my rank, my commission, my target"),
         _("· who deleted me this week, who added me today, look up Ms Li, whose order is Ms Li's"),
+        _("· campaign brief; leaders: daily report, weekly report, campaign review, who has not read the brief"),
         _("· what is the lead success rate"),
     ]
 
@@ -179,5 +188,10 @@ ANSWERS: dict[type[Question], Callable[[Session, Asker, Any], list[str]]] = {
     CustomerQuestion: customer_answer,
     Credit: credit_answer,
     Definition: definition,
+    TeamReport: report_answer,
+    ReportsWanted: wishes_answer,
+    CampaignReview: review_answer,
+    CampaignBrief: brief_answer,
+    BriefReaders: readers_answer,
     Help: lambda _session, _asker, _question: help_lines(),
 }

@@ -26,6 +26,7 @@ from assistant.questions import (
     Rank,
     Targets,
 )
+from assistant.team_words import about_team
 from assistant.vocabulary import GROUP_WORDS, METRIC_WORDS, TEAM_WORDS, normal
 from kpi.period_words import find_period
 
@@ -144,8 +145,8 @@ def understand(text: str, known: Known = Known()) -> Question | FollowUp | None:
         return Help() if said else None
     if MORE.fullmatch(said):
         return More()
-    if credit := credit_of(said):
-        return credit
+    if whole := credit_of(said) or about_team(said, known.campaigns):
+        return whole
     marked = bool(FOLLOWS.search(said))
     slots = taken_apart(FOLLOWS.sub(" ", said) if marked else said, known)
     if DEFINES.search(said) and slots.metrics and not re.search(r"我|\bmy\b", said):

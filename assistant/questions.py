@@ -1,8 +1,8 @@
 """The questions that can be asked, each a tool with typed arguments. Who asks, and what she may see, is never one."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
 from kpi.measures import METRICS
 from kpi.registry import CAMPAIGN, CHANNEL, DEPARTMENT, STAFF, STORE
@@ -25,7 +25,12 @@ def known_group(name: str) -> str:
     return name
 
 
-MetricName = Annotated[str, AfterValidator(known_metric)]
+MetricName = Annotated[
+    str, AfterValidator(known_metric), WithJsonSchema({"type": "string", "enum": ["", *sorted(METRICS)]})
+]
+GroupName = Annotated[
+    str, AfterValidator(known_group), WithJsonSchema({"type": "string", "enum": list(GROUPS)})
+]  # fmt: skip
 Whose = Annotated[str, Field(description="me, team, or a member's name", min_length=1, max_length=40)]
 When = Annotated[str, Field(description="as in kpi.periods: this_week, 2026-08, last_7_days; empty: the usual one")]
 
@@ -50,7 +55,7 @@ class Numbers(Question):
     metrics: tuple[MetricName, ...] = ()
     whose: Whose = ME
     period: When = ""
-    group_by: Annotated[str, AfterValidator(known_group)] = ""
+    group_by: GroupName = ""
 
 
 class Rank(Question):
@@ -107,6 +112,37 @@ class Definition(Question):
     metric: MetricName
 
 
+class TeamReport(Question):
+    """A team's report: since the last working day, or last week's."""
+
+    kind: Literal["daily", "weekly"] = "daily"
+
+
+class ReportsWanted(Question):
+    """Turn one's own daily or weekly reports off or on again."""
+
+    kinds: tuple[Literal["daily", "weekly"], ...] = ("daily", "weekly")
+    wanted: bool = False
+
+
+class CampaignReview(Question):
+    """A campaign looked back on; none named: the latest that has ended."""
+
+    campaign: str = ""
+
+
+class CampaignBrief(Question):
+    """What a running campaign is about."""
+
+    campaign: str = ""
+
+
+class BriefReaders(Question):
+    """Who of the team has not read a campaign's brief."""
+
+    campaign: str = ""
+
+
 class Help(Question):
     """What can be asked."""
 
@@ -126,6 +162,11 @@ TOOLS: dict[str, type[Question]] = {
     "customer": CustomerQuestion,
     "credit": Credit,
     "definition": Definition,
+    "team_report": TeamReport,
+    "reports_wanted": ReportsWanted,
+    "campaign_review": CampaignReview,
+    "campaign_brief": CampaignBrief,
+    "brief_readers": BriefReaders,
     "help": Help,
     "more": More,
 }
