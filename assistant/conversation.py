@@ -1,5 +1,6 @@
 """A member's conversation: a question, or what a follow-up makes of the last one, and the rest of long answers."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from sqlmodel import Session
@@ -28,8 +29,15 @@ def respond(session: Session, asker: Asker, text: str) -> str | None:
         found = carried_on(question_from(last.tool, last.arguments) if last else None, found)
     if found is None or isinstance(found, Help):
         return None
-    noted = note(session, asker, found)
-    return paged(session, asker, noted, answer(session, asker, found))
+    return answered(session, asker, [found])
+
+
+def answered(session: Session, asker: Asker, questions: Sequence[Question]) -> str:
+    """The answers to these questions, one below the other; the last one is remembered."""
+    kept = note(session, asker, questions[-1])
+    blocks = [answer(session, asker, one) for one in questions]
+    lines = [line for block in blocks for line in ("", *block)]
+    return paged(session, asker, kept, lines[1:])
 
 
 def note(session: Session, asker: Asker, question: Question) -> Conversation:

@@ -36,6 +36,15 @@ WELCOME_SECONDS = Histogram(
     "From the add event's arrival to the welcome's acceptance by WeCom",
     buckets=(0.1, 0.25, 0.5, 1, 2, 5, 10, 20),
 )
+MODEL_CALLS = Counter("frontline_model_calls_total", "Calls to the language model by outcome", ["outcome"])
+MODEL_SECONDS = Histogram(
+    "frontline_model_call_seconds", "How long the language model took", buckets=(0.25, 0.5, 1, 2, 4, 8, 15)
+)
+MODEL_TOKENS = Counter("frontline_model_tokens_total", "Tokens the language model's answers say were used")
+MODEL_WORK = Counter(
+    "frontline_model_work_total", "Questions and drafts given to the language model, by kind and outcome",
+    ["kind", "outcome"],
+)  # fmt: skip
 
 POUR_SECONDS = 0.2
 log = structlog.get_logger("frontline")

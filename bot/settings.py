@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "FRONTLINE_"
@@ -108,8 +108,20 @@ class Settings(BaseSettings):
     openai_api_key: SecretStr | None = None
     openai_base_url: Annotated[str, AfterValidator(web_address)] | None = None
     openai_model: str | None = None
+    openai_seconds: Annotated[float, Field(gt=0, le=15)] = 15.0
+    openai_per_day: Annotated[int, Field(ge=0)] = 50
     api_token: SecretStr | None = None
     admin_password: SecretStr | None = None
+
+    @model_validator(mode="after")
+    def model_complete(self) -> "Settings":
+        """A language model is named and can be reached, or there is none."""
+        if self.openai_model and not (self.openai_api_key or self.openai_base_url):
+            raise ValueError(f"{PREFIX}OPENAI_API_KEY is not set, but {PREFIX}OPENAI_MODEL is; a service without keys "
+                             f"needs {PREFIX}OPENAI_BASE_URL instead (docs/settings.md)")  # fmt: skip
+        if not self.openai_model and (self.openai_api_key or self.openai_base_url):
+            raise ValueError(f"{PREFIX}OPENAI_MODEL is not set, but a key or an address for it is; name the model")
+        return self
 
     @property
     def database(self) -> str:
@@ -142,6 +154,8 @@ def read_settings(kind: type[S], **given: Any) -> S:
 def sentence(error: dict[str, object]) -> str:
     """One wrong setting in words; the value is shown unless it is a secret."""
     place = error["loc"]
+    if not place:
+        return str(error["msg"]).removeprefix("Value error, ")
     name = str(place[0] if isinstance(place, tuple) and place else place)
     if error["type"] == "missing":
         return f"{PREFIX}{name.upper()} is not set; put it in the environment or in .env (docs/settings.md)"

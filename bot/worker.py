@@ -9,6 +9,12 @@ from zoneinfo import ZoneInfo
 import structlog
 from sqlmodel import Session
 
+from assistant import evening
+from assistant.asking import ModelQuestions
+from assistant.evening import EVENING, tell_evening
+from assistant.model import LanguageModel
+from assistant.model_jobs import ASK_MODEL
+from assistant.reporting import AT, REPORT, REPORTS, morning_reports, team_report
 from bot.callback import EVENT
 from bot.clock import Clock
 from bot.database import Database
@@ -19,7 +25,7 @@ from bot.observability import log
 from bot.outbox import CARD_UPDATE, MESSAGE, deliver_card_update, deliver_message, forget_codes
 from bot.router import Context, Router
 from bot.settings import Settings
-from bot.wecom.events import TYPES, kind_of, read
+from bot.wecom.events import TYPES, CardEvent, MenuClicked, Message, kind_of, read
 from contacts.channel_marks import APPLY_CHANNEL, PUT_REMARK, apply_channel, put_remark
 from contacts.channel_setup import FETCH_QR, SET_UP, fetch_qr, set_up_channel
 from contacts.corp_tags import ADD_TAG, FETCH_TAGS, add_tag, fetch_tags, sync_tags
@@ -36,14 +42,18 @@ from contacts.staff import SYNC, sync_staff
 from contacts.statistics import PULL_STATISTICS, pull_statistics
 from contacts.sync import KINDS, LANE, SYNC_CUSTOMERS, sync_customers
 from contacts.tag_push import MARK_TAG, SYNC_TAGS, mark_tag
+from contacts.unasked import HELD, HELD_FROM, gate, send_held
+from handlers.staff_message import cannot_answer
 from kpi.credit import keep_credits
 from scripts_library.media import MediaLibrary
 from scripts_library.sending import SCRIPT_FILE, deliver_file
-from sop import mass_sends
+from sop import mass_sends, silence
 from sop.calendar import polite_time
 from sop.card_refresh import CARD_REFRESH, CardRefresher
 from sop.digest import DIGEST, announcer, digest
 from sop.greeting import Greeter, renew_media
+from sop.outcomes import OUTCOMES, link_all
+from sop.overdue import ESCALATE, TOLD_FROM, escalate
 from sop.plan import FIRE, PLAN, firer, listener, planner
 from sop.welcome import WELCOME
 
@@ -65,6 +75,10 @@ CRONS = (
     *(Cron(kind, time(3, 10), LANE) for kind in KINDS),
     Cron(PLAN, time(8, 30), "morning"),
     Cron(DIGEST, time(9, 3), "morning"),
+    Cron(ESCALATE, TOLD_FROM, "morning"),
+    Cron(HELD, HELD_FROM, "morning"),
+    Cron(EVENING, evening.TOLD_FROM),
+    Cron(REPORTS, AT),
     Cron(PULL_STATISTICS, time(9, 20)),
     Cron(HOUSEKEEPING, time(3, 40)),
     Cron(FIND_UNASSIGNED, time(9, 10)),
@@ -72,6 +86,7 @@ CRONS = (
     Cron(CREDIT, time(4, 30)),
     Cron(RETENTION, time(4, 30)),
     Cron(LAYERS, time(5, 0)),
+    Cron(OUTCOMES, time(5, 20)),
 )
 
 
@@ -81,10 +96,11 @@ def runners(
     """Every kind of job there is."""
     zone = ZoneInfo(settings.timezone)
     library = MediaLibrary(settings.home, database, gateway, clock)
+    model = LanguageModel(settings)
     return {
         EVENT: Runner(handle(router, settings, clock)),
         WELCOME: Greeter(gateway, library, clock, settings.welcome_seconds).runner(),
-        MESSAGE: Runner(deliver_message(gateway, zone)),
+        MESSAGE: Runner(gate(deliver_message(gateway, zone), database, clock, zone, lambda at: polite_time(at, zone))),
         CARD_UPDATE: Runner(deliver_card_update(gateway)),
         SYNC: Runner(sync_staff(gateway, clock)),
         LAYERS: Runner(recompute_all(database, clock, zone)),
@@ -110,9 +126,16 @@ def runners(
         HOUSEKEEPING: Runner(clean_up(gateway, clock)),
         DOMAIN_EVENT: Runner(listener(clock)),
         FIRE: Runner(firer(zone, clock, announcer(zone, settings.language))),
-        PLAN: Runner(planner(zone, clock)),
+        PLAN: Runner(planner(zone, clock, settings.language)),
         DIGEST: Runner(digest(zone, clock, settings.language, Links(settings))),
+        ESCALATE: Runner(escalate(clock, zone, settings.language)),
+        HELD: Runner(send_held(clock, zone, settings.language)),
+        EVENING: Runner(tell_evening(clock, zone, settings.language)),
+        OUTCOMES: Runner(link_all(database, clock)),
+        REPORTS: Runner(morning_reports(clock, zone, settings.language)),
+        REPORT: Runner(team_report(database, clock, zone, settings.language)),
         CARD_REFRESH: CardRefresher(gateway, database, clock, settings).runner(),
+        ASK_MODEL: ModelQuestions(model, database, clock, zone, cannot_answer).runner(),
         mass_sends.ASK: mass_sends.asker(gateway, database, clock),
         mass_sends.RESULT: Runner(mass_sends.fetcher(gateway, database, clock)),
     }
@@ -126,6 +149,8 @@ def handle(router: Router, settings: Settings, clock: Clock) -> Callable[[Job], 
 
         def then(session: Session) -> None:
             ctx = Context(session, settings, clock.now(), job.id or 0, job.created_at)
+            if isinstance(event, Message | CardEvent | MenuClicked):
+                silence.answered(session, event.userid, ctx.now)
             if not router.dispatch(event, ctx):
                 known = TYPES.get(kind)
                 remedy = f"add one with @router.on({known.__name__})" if known else "it is stored only"
@@ -143,6 +168,7 @@ def clean_up(gateway: Gateway, clock: Clock) -> Callable[[Job], Awaitable[Done]]
         def then(session: Session) -> None:
             forget_payloads(session, clock.now())
             forget_codes(session, clock.now())
+            silence.forget_cards(session, clock.now().date())
             gateway.forget(session)
 
         return Done(then=then)

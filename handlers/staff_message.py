@@ -65,9 +65,14 @@ def pinged(message: TextMessage, ctx: Context) -> None:
 def not_understood(message: TextMessage, ctx: Context) -> None:
     """Say what was read, and what can be asked."""
     with speaking(language_of(message.content, ctx.settings.language)):
-        quoted = message.content.strip()[:ECHO_CHARACTERS]
-        text = _("I cannot answer “{words}” yet.").format(words=quoted)
-        reply(message.userid, f"{text}\n{help_text()}", ctx)
+        reply(message.userid, cannot_answer(message.content), ctx)
+
+
+def cannot_answer(typed: str) -> str:
+    """What was read, and what can be asked instead."""
+    quoted = typed.strip()[:ECHO_CHARACTERS]
+    text = _("I cannot answer “{words}” yet.").format(words=quoted)
+    return f"{text}\n{help_text()}"
 
 
 @router.on(Message)

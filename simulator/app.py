@@ -8,17 +8,18 @@ import aiohttp
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from simulator import apis, control, page, pictures
+from simulator import apis, control, model, page, pictures
 from simulator.apis import oauth
 from simulator.corp import Corp
 from simulator.delivery import Courier
 from simulator.faults import Faults
 from simulator.limits import Limits
+from simulator.model import MODEL, ScriptedModel
 from simulator.platform import COURIER, PLATFORM, Platform
 from simulator.tokens import Tokens
 
 MAX_UPLOAD = 32 * 1024 * 1024
-OPEN_PATHS = ("/cgi-bin/", "/connect/", "/wwlogin/", "/wwpic/")
+OPEN_PATHS = ("/cgi-bin/", "/connect/", "/wwlogin/", "/wwpic/", "/v1/")
 """The platform side: whoever may reach a platform may reach these."""
 CLOSED = "the control side answers on this machine only; start with --open to change that"
 
@@ -41,9 +42,10 @@ def create_simulator(corp: Corp, *, open_control: bool = False) -> web.Applicati
 
     app = web.Application(client_max_size=MAX_UPLOAD, middlewares=[] if open_control else [loopback_only])
     app[PLATFORM] = platform
+    app[MODEL] = ScriptedModel()
     app.cleanup_ctx.append(courier)
     app.router.add_route("*", "/cgi-bin/{path:.*}", platform.answer)
-    app.add_routes([*control.routes, *page.routes, *oauth.routes, *pictures.routes])
+    app.add_routes([*control.routes, *model.routes, *page.routes, *oauth.routes, *pictures.routes])
     return app
 
 

@@ -11,6 +11,7 @@ from simulator.control.asked import after_and_wait, asked, company, refuse, text
 from simulator.corp import demo_corp
 from simulator.faults import Fault
 from simulator.limits import Limits
+from simulator.model import MODEL
 from simulator.platform import APIS, COURIER, PLATFORM
 
 CORRUPT = ("signature", "ciphertext", "receiveid", "truncated")
@@ -200,6 +201,7 @@ async def reset(request: web.Request) -> web.Response:
     # Whoever waits for "newer than n" must not miss what comes.
     fresh.serial = old.serial
     platform.restart(fresh)
+    request.app[MODEL].reset()
     await request.app[COURIER].start_over(fresh)
     await platform.notify()
     return web.json_response({})

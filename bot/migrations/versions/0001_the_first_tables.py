@@ -269,12 +269,26 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id'),
     sa.UniqueConstraint('first_id', 'second_id')
     )
+    op.create_table('heldtext',
+    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
+    sa.Column('userid', sa.String(), nullable=False),
+    sa.Column('text', sa.String(), nullable=False),
+    sa.Column('at', sa.DateTime(timezone=True), nullable=False),
+    sa.PrimaryKeyConstraint('id')
+    )
     op.create_table('holiday',
     sa.Column('day', sa.Date(), nullable=False),
     sa.Column('store', sa.String(), nullable=False),
     sa.Column('works', sa.Boolean(), nullable=False),
     sa.Column('name', sa.String(), nullable=False),
     sa.PrimaryKeyConstraint('day', 'store')
+    )
+    op.create_table('installedpack',
+    sa.Column('code', sa.String(), nullable=False),
+    sa.Column('name', sa.String(), nullable=False),
+    sa.Column('version', sa.Integer(), nullable=False),
+    sa.Column('installed_at', sa.DateTime(timezone=True), nullable=False),
+    sa.PrimaryKeyConstraint('code')
     )
     op.create_table('job',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
@@ -397,6 +411,20 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_merge_absorbed_id'), ['absorbed_id'], unique=False)
         batch_op.create_index(batch_op.f('ix_merge_kept_id'), ['kept_id'], unique=False)
 
+    op.create_table('modeluse',
+    sa.Column('userid', sa.String(), nullable=False),
+    sa.Column('day', sa.Date(), nullable=False),
+    sa.Column('asked', sa.Integer(), nullable=False),
+    sa.Column('tokens', sa.Integer(), nullable=False),
+    sa.PrimaryKeyConstraint('userid', 'day')
+    )
+    op.create_table('morningcard',
+    sa.Column('userid', sa.String(), nullable=False),
+    sa.Column('day', sa.Date(), nullable=False),
+    sa.Column('answered_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('told', sa.Boolean(), nullable=False),
+    sa.PrimaryKeyConstraint('userid', 'day')
+    )
     op.create_table('note',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
     sa.Column('at', sa.DateTime(timezone=True), nullable=False),
@@ -409,6 +437,54 @@ def upgrade() -> None:
     with op.batch_alter_table('note', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_note_customer_id'), ['customer_id'], unique=False)
         batch_op.create_index(batch_op.f('ix_note_next_contact_on'), ['next_contact_on'], unique=False)
+
+    op.create_table('offer',
+    sa.Column('code', sa.String(), nullable=False),
+    sa.Column('name', sa.String(), nullable=False),
+    sa.Column('kind', sa.String(), nullable=False),
+    sa.Column('terms', sa.String(), nullable=False),
+    sa.Column('cost_fen', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('stock', sa.Integer(), nullable=True),
+    sa.Column('taken', sa.Integer(), nullable=False),
+    sa.Column('starts_on', sa.Date(), nullable=True),
+    sa.Column('ends_on', sa.Date(), nullable=True),
+    sa.Column('days', sa.Integer(), nullable=True),
+    sa.Column('per_customer', sa.Integer(), nullable=False),
+    sa.Column('campaign_id', sa.Integer(), nullable=True),
+    sa.Column('conditions', sa.JSON().with_variant(postgresql.JSONB(), 'postgresql'), nullable=False),
+    sa.Column('active', sa.Boolean(), nullable=False),
+    sa.Column('pack', sa.String(), nullable=False),
+    sa.Column('updated_at', sa.DateTime(timezone=True), nullable=False),
+    sa.PrimaryKeyConstraint('code')
+    )
+    op.create_table('offergrant',
+    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
+    sa.Column('reference', sa.String(), nullable=False),
+    sa.Column('offer_code', sa.String(), nullable=False),
+    sa.Column('customer_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('userid', sa.String(), nullable=False),
+    sa.Column('source', sa.String(), nullable=False),
+    sa.Column('cause', sa.String(), nullable=False),
+    sa.Column('at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('cost_fen', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('expires_on', sa.Date(), nullable=True),
+    sa.Column('state', sa.String(), nullable=False),
+    sa.Column('sop_id', sa.Integer(), nullable=True),
+    sa.Column('run_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
+    sa.Column('position', sa.String(), nullable=False),
+    sa.Column('claimed_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('redeemed_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('revoked_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('ended_by', sa.String(), nullable=False),
+    sa.Column('reason', sa.String(), nullable=False),
+    sa.PrimaryKeyConstraint('id'),
+    sa.UniqueConstraint('reference')
+    )
+    with op.batch_alter_table('offergrant', schema=None) as batch_op:
+        batch_op.create_index('ix_offergrant_customer', ['customer_id', 'offer_code'], unique=False)
+        batch_op.create_index('ix_offergrant_offer', ['offer_code', 'at'], unique=False)
+        batch_op.create_index('ix_offergrant_reserved', ['id'], unique=False, sqlite_where=sa.text("state = 'reserved'"), postgresql_where=sa.text("state = 'reserved'"))
+        batch_op.create_index('ix_offergrant_run', ['run_id', 'position'], unique=False)
 
     op.create_table('orders',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
@@ -487,6 +563,12 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_referral_at'), ['at'], unique=False)
         batch_op.create_index(batch_op.f('ix_referral_referrer_id'), ['referrer_id'], unique=False)
 
+    op.create_table('reportwish',
+    sa.Column('userid', sa.String(), nullable=False),
+    sa.Column('daily', sa.Boolean(), nullable=False),
+    sa.Column('weekly', sa.Boolean(), nullable=False),
+    sa.PrimaryKeyConstraint('userid')
+    )
     op.create_table('run',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
     sa.Column('sop_id', sa.Integer(), nullable=False),
@@ -737,6 +819,7 @@ def upgrade() -> None:
     sa.Column('run_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
     sa.Column('position', sa.String(), nullable=False),
     sa.Column('sop_id', sa.Integer(), nullable=True),
+    sa.Column('note_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
     sa.Column('campaign_id', sa.Integer(), nullable=True),
     sa.Column('customer_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('userid', sa.String(), nullable=False),
@@ -758,16 +841,33 @@ def upgrade() -> None:
     sa.Column('closed_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('closed_by', sa.String(), nullable=False),
     sa.Column('outcome', sa.String(), nullable=False),
+    sa.Column('outcome_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('escalated_on', sa.Date(), nullable=True),
     sa.PrimaryKeyConstraint('id'),
+    sa.UniqueConstraint('note_id'),
     sa.UniqueConstraint('run_id', 'position')
     )
     with op.batch_alter_table('todo', schema=None) as batch_op:
         batch_op.create_index('ix_todo_closed', ['closed_at'], unique=False)
         batch_op.create_index('ix_todo_customer', ['customer_id', 'state'], unique=False)
+        batch_op.create_index('ix_todo_followed', ['outcome_at'], unique=False)
         batch_op.create_index('ix_todo_open', ['userid', 'day'], unique=False, sqlite_where=sa.text("state = 'open'"), postgresql_where=sa.text("state = 'open'"))
         batch_op.create_index('ix_todo_shown', ['shown_on', 'userid'], unique=False)
         batch_op.create_index(batch_op.f('ix_todo_sop_id'), ['sop_id'], unique=False)
+
+    op.create_table('todochange',
+    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
+    sa.Column('at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('by', sa.String(), nullable=False),
+    sa.Column('todo_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('act', sa.String(), nullable=False),
+    sa.Column('before', sa.JSON().with_variant(postgresql.JSONB(), 'postgresql'), nullable=False),
+    sa.Column('undone_at', sa.DateTime(timezone=True), nullable=True),
+    sa.PrimaryKeyConstraint('id')
+    )
+    with op.batch_alter_table('todochange', schema=None) as batch_op:
+        batch_op.create_index('ix_todochange_by', ['by', 'at'], unique=False)
+        batch_op.create_index(batch_op.f('ix_todochange_todo_id'), ['todo_id'], unique=False)
 
     op.create_table('token',
     sa.Column('id', sa.String(), nullable=False),
@@ -826,6 +926,12 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_transfer_customer_id'), ['customer_id'], unique=False)
         batch_op.create_index(batch_op.f('ix_transfer_handover'), ['handover'], unique=False)
 
+    op.create_table('unasked',
+    sa.Column('userid', sa.String(), nullable=False),
+    sa.Column('day', sa.Date(), nullable=False),
+    sa.Column('sent', sa.Integer(), nullable=False),
+    sa.PrimaryKeyConstraint('userid')
+    )
     op.create_table('visit',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
     sa.Column('source_id', sa.String(), nullable=False),
@@ -886,6 +992,13 @@ def upgrade() -> None:
     sa.Column('updated_at', sa.DateTime(timezone=True), nullable=False),
     sa.PrimaryKeyConstraint('id'),
     sa.UniqueConstraint('name')
+    )
+    op.create_table('wish',
+    sa.Column('userid', sa.String(), nullable=False),
+    sa.Column('share', sa.String(), nullable=False),
+    sa.Column('by', sa.String(), nullable=False),
+    sa.Column('at', sa.DateTime(timezone=True), nullable=False),
+    sa.PrimaryKeyConstraint('userid')
     )
     op.create_table('attributevalue',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
@@ -1188,6 +1301,7 @@ def downgrade() -> None:
         batch_op.drop_index('ix_attributevalue_day')
 
     op.drop_table('attributevalue')
+    op.drop_table('wish')
     op.drop_table('welcomeflow')
     with op.batch_alter_table('welcome', schema=None) as batch_op:
         batch_op.drop_index('ix_welcome_received')
@@ -1201,6 +1315,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f('ix_visit_at'))
 
     op.drop_table('visit')
+    op.drop_table('unasked')
     with op.batch_alter_table('transfer', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_transfer_handover'))
         batch_op.drop_index(batch_op.f('ix_transfer_customer_id'))
@@ -1218,10 +1333,16 @@ def downgrade() -> None:
 
     op.drop_table('touch')
     op.drop_table('token')
+    with op.batch_alter_table('todochange', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_todochange_todo_id'))
+        batch_op.drop_index('ix_todochange_by')
+
+    op.drop_table('todochange')
     with op.batch_alter_table('todo', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_todo_sop_id'))
         batch_op.drop_index('ix_todo_shown')
         batch_op.drop_index('ix_todo_open', sqlite_where=sa.text("state = 'open'"), postgresql_where=sa.text("state = 'open'"))
+        batch_op.drop_index('ix_todo_followed')
         batch_op.drop_index('ix_todo_customer')
         batch_op.drop_index('ix_todo_closed')
 
@@ -1285,6 +1406,7 @@ def downgrade() -> None:
         batch_op.drop_index('ix_run_customer')
 
     op.drop_table('run')
+    op.drop_table('reportwish')
     with op.batch_alter_table('referral', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_referral_referrer_id'))
         batch_op.drop_index(batch_op.f('ix_referral_at'))
@@ -1303,11 +1425,21 @@ def downgrade() -> None:
         batch_op.drop_index('ix_orders_at')
 
     op.drop_table('orders')
+    with op.batch_alter_table('offergrant', schema=None) as batch_op:
+        batch_op.drop_index('ix_offergrant_run')
+        batch_op.drop_index('ix_offergrant_reserved', sqlite_where=sa.text("state = 'reserved'"), postgresql_where=sa.text("state = 'reserved'"))
+        batch_op.drop_index('ix_offergrant_offer')
+        batch_op.drop_index('ix_offergrant_customer')
+
+    op.drop_table('offergrant')
+    op.drop_table('offer')
     with op.batch_alter_table('note', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_note_next_contact_on'))
         batch_op.drop_index(batch_op.f('ix_note_customer_id'))
 
     op.drop_table('note')
+    op.drop_table('morningcard')
+    op.drop_table('modeluse')
     with op.batch_alter_table('merge', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_merge_kept_id'))
         batch_op.drop_index(batch_op.f('ix_merge_absorbed_id'))
@@ -1341,7 +1473,9 @@ def downgrade() -> None:
         batch_op.drop_index('ix_job_dead', sqlite_where=sa.text("state = 'dead'"), postgresql_where=sa.text("state = 'dead'"))
 
     op.drop_table('job')
+    op.drop_table('installedpack')
     op.drop_table('holiday')
+    op.drop_table('heldtext')
     op.drop_table('heldmerge')
     op.drop_table('forbiddenword')
     with op.batch_alter_table('erasure', schema=None) as batch_op:
