@@ -15,8 +15,10 @@ from contacts.facts import (
     CompanyTotal,
     GroupMember,
     Order,
+    Product,
     Referral,
     Refund,
+    Satisfaction,
     Spend,
     StaffStatistic,
     Touch,
@@ -25,14 +27,29 @@ from contacts.facts import (
     Watermark,
 )
 from contacts.models import Department, Staff, Store, TieChange
-from kpi import metrics_contacts, metrics_effect, metrics_money
+from kpi import metrics_contacts, metrics_effect, metrics_growth, metrics_money, metrics_reach, metrics_work
 from kpi.periods import Period
-from kpi.registry import CAMPAIGN, CHANNEL, COUNT, DEPARTMENT, FEN, STAFF, STORE, Ask, Key, Metric, Number
+from kpi.registry import (
+    CAMPAIGN,
+    CHANNEL,
+    COUNT,
+    DEPARTMENT,
+    FEN,
+    PRODUCT,
+    STAFF,
+    STORE,
+    Ask,
+    Key,
+    Metric,
+    Number,
+)
 from kpi.scope import NotYours, Scope
+from sop.mass_sends import MassSend
+from sop.models import Welcome
+from sop.sops import Todo
 
-METRICS: dict[str, Metric] = {
-    metric.name: metric for metric in (*metrics_money.METRICS, *metrics_contacts.METRICS, *metrics_effect.METRICS)
-}
+KINDS = (metrics_money, metrics_contacts, metrics_effect, metrics_growth, metrics_reach, metrics_work)
+METRICS: dict[str, Metric] = {metric.name: metric for kind in KINDS for metric in kind.METRICS}
 FEEDS: dict[str, tuple[type[SQLModel], ...]] = {
     "contacts": (TieChange,),
     "orders": (Order,),
@@ -49,6 +66,9 @@ FEEDS: dict[str, tuple[type[SQLModel], ...]] = {
     "totals": (CompanyTotal,),
     "campaigns": (Campaign,),
     "statistics": (StaffStatistic,),
+    "satisfaction": (Satisfaction,),
+    "sends": (MassSend, Welcome),
+    "todos": (Todo,),
 }
 """Which tables a feed fills; with a row in one of them it is connected."""
 INGESTED = {"orders": "orders", "refunds": "refunds", "visits": "visits", "bookings": "bookings", "acts": "events",
@@ -61,6 +81,7 @@ NAMES: dict[str, tuple[Any, Any]] = {
     STORE: (col(Store.code), col(Store.name)),
     CHANNEL: (col(Channel.id), col(Channel.name)),
     CAMPAIGN: (col(Campaign.id), col(Campaign.name)),
+    PRODUCT: (col(Product.sku), col(Product.name)),
 }
 
 

@@ -23,6 +23,8 @@ from kpi.registry import (
     STAFF,
     STORE,
     Ask,
+    Compute,
+    Factor,
     Key,
     Metric,
     Number,
@@ -74,17 +76,22 @@ def formula(session: Session, ask: Ask) -> Parts:
     )(session, ask)
 
 
-def interacted(session: Session, ask: Ask) -> Parts:
-    """Reachable customers, and who of them did something herself in the period."""
-    people = standing(ask)
-    acted = select(col(Act.id)).where(
-        col(Act.customer_id) == people.c.customer_id, col(Act.at) >= ask.period.start, col(Act.at) < ask.end
-    )
-    seen = people.c.opening + people.c.entered
-    return parts(
-        acted=lambda session, ask: ask.over(session, people, func.sum(seen), acted.exists()),
-        reachable=lambda session, ask: ask.over(session, people, func.sum(seen)),
-    )(session, ask)
+def acted(*names: str) -> Compute:
+    """Reachable customers, and who of them did something herself in the period; of these kinds only, if any."""
+
+    def compute(session: Session, ask: Ask) -> Parts:
+        people = standing(ask)
+        act = select(col(Act.id)).where(
+            col(Act.customer_id) == people.c.customer_id, col(Act.at) >= ask.period.start, col(Act.at) < ask.end
+        )
+        act = act.where(col(Act.name).in_(names)) if names else act
+        seen = people.c.opening + people.c.entered
+        return parts(
+            acted=lambda session, ask: ask.over(session, people, func.sum(seen), act.exists()),
+            reachable=lambda session, ask: ask.over(session, people, func.sum(seen)),
+        )(session, ask)
+
+    return compute
 
 
 def from_contacts(session: Session, ask: Ask) -> dict[Key, Number]:
@@ -176,6 +183,10 @@ METRICS = (
         "Reachable contacts × pass-on rate × scene conversion rate × amount per buyer = net amount of customers who "
         "paid within the scene's window (welcome and campaign 30 days, others 15) after a touch.",
         NEEDS, formula, the("amount"),
+        factors=(
+            Factor("reachable_contacts", "reachable"), Factor("pass_on_rate", "reached", "reachable"),
+            Factor("scene_conversion_rate", "buyers", "reached"), Factor("amount_per_buyer", "amount", "buyers"),
+        ),
     ),
     Metric(
         "pass_on_rate", "营销传递率", "Pass-on rate", PERCENT,
@@ -193,7 +204,13 @@ METRICS = (
         "interaction_rate", "互动率", "Interaction rate", PERCENT,
         "期间内自己有过动作（浏览、点链接、看直播等）的客户 ÷ 导购客群资产数。",
         "Customers with an act of their own (page, link, live, …) in the period ÷ reachable contacts.",
-        ("contacts", "acts"), interacted, percent("acted", "reachable"),
+        ("contacts", "acts"), acted(), percent("acted", "reachable"),
+    ),
+    Metric(
+        "share_rate", "分享率", "Share rate", PERCENT,
+        "期间内分享过我们内容的客户 ÷ 导购客群资产数。",
+        "Customers who shared something of ours in the period ÷ reachable contacts.",
+        ("contacts", "acts"), acted("shared"), percent("acted", "reachable"),
     ),
     Metric(
         "contribution_rate", "贡献率", "Contribution rate", PERCENT,

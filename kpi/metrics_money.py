@@ -21,13 +21,16 @@ from kpi.registry import (
     DEPARTMENT,
     FEN,
     PERCENT,
+    PRODUCT,
     RATIO,
     STAFF,
     STORE,
     Ask,
+    Factor,
     Key,
     Metric,
     Number,
+    Part,
     Parts,
     Source,
     fen_per,
@@ -65,6 +68,12 @@ def pieces(session: Session, ask: Ask) -> dict[Key, Number]:
         select(*ask.keys(paid), col(OrderItem.qty)).join(paid, paid.c.order_id == col(OrderItem.order_id)).subquery()
     )
     return ask.over(session, bought, func.sum(bought.c.qty))
+
+
+def sold(value: Any) -> Part:
+    """A part: an aggregate over the lines of the period's orders."""
+    lines = Source(LINES.at, {**LINES.columns, PRODUCT: col(OrderItem.sku)})
+    return tally(lines, value, PAID, col(OrderItem.order_id) == col(LINE.order_id))
 
 
 def repeaters(session: Session, ask: Ask) -> dict[Key, Number]:
@@ -169,13 +178,18 @@ METRICS = (
         "amount", "业绩", "Sales", FEN,
         "实付减退款，付款和退款各算在发生的那天。",
         "Paid less refunds, each on its own day.",
-        ("orders",), parts(amount=amount, orders=orders), the("amount"), EVERY,
+        ("orders",), parts(amount=amount, orders=orders, buyers=buyers), the("amount"), EVERY,
+        factors=(
+            Factor("buyers", "buyers"), Factor("orders_per_buyer", "orders", "buyers"),
+            Factor("amount_per_order", "amount", "orders"),
+        ),
     ),
     Metric(
         "orders", "订单数", "Orders", COUNT,
         "付款的订单数，后来退款的也算。",
         "Paid orders, those refunded later included.",
-        ("orders",), parts(orders=orders), the("orders"), EVERY,
+        ("orders",), parts(orders=orders, buyers=buyers), the("orders"), EVERY,
+        factors=(Factor("buyers", "buyers"), Factor("orders_per_buyer", "orders", "buyers")),
     ),
     Metric(
         "buyers", "成交客户数", "Buyers", COUNT,
@@ -193,7 +207,16 @@ METRICS = (
         "amount_per_buyer", "客单价", "Amount per buyer", FEN,
         "业绩 ÷ 成交客户数。",
         "Sales ÷ buyers.",
-        ("orders",), parts(amount=amount, buyers=buyers), fen_per("amount", "buyers"), EVERY,
+        ("orders",), parts(amount=amount, orders=orders, buyers=buyers), fen_per("amount", "buyers"), EVERY,
+        factors=(
+            Factor("orders_per_buyer", "orders", "buyers"), Factor("amount_per_order", "amount", "orders"),
+        ),
+    ),
+    Metric(
+        "orders_per_buyer", "人均单数", "Orders per buyer", RATIO,
+        "订单数 ÷ 成交客户数。",
+        "Orders ÷ buyers.",
+        ("orders",), parts(orders=orders, buyers=buyers), per("orders", "buyers"), EVERY,
     ),
     Metric(
         "amount_per_order", "笔单价", "Amount per order", FEN,
@@ -212,6 +235,17 @@ METRICS = (
         "订单里的件数 ÷ 成交客户数。",
         "Pieces in the orders ÷ buyers.",
         ("orders",), parts(items=pieces, buyers=buyers), per("items", "buyers"), EVERY,
+    ),
+    Metric(
+        "product_sales", "商品销售额", "Product sales", FEN,
+        "订单里商品的实付金额，退款不减；另列件数和买过的客户数。",
+        "Paid for products in the period's orders, refunds not taken off; with pieces and buyers beside it.",
+        ("orders",),
+        parts(
+            amount=sold(func.sum(col(OrderItem.amount_fen))), pieces=sold(func.sum(col(OrderItem.qty))),
+            buyers=sold(BUYERS),
+        ),
+        the("amount"), (*EVERY, PRODUCT),
     ),
     Metric(
         "repeat_rate", "复购率", "Repeat rate", PERCENT,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Float
+from sqlalchemy import Date, Float
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -22,6 +22,13 @@ class days_between(FunctionElement[Any]):  # noqa: N801
 
     inherit_cache = True
     type = Float()
+
+
+class local_day(FunctionElement[Any]):  # noqa: N801
+    """`local_day(at, minutes)`: the calendar day of a time in a zone so many minutes ahead of UTC."""
+
+    inherit_cache = True
+    type = Date()
 
 
 @compiles(later, "sqlite")
@@ -50,3 +57,17 @@ def days_between_on_postgresql(element: days_between, compiler: SQLCompiler, **g
     """Seconds divided."""
     first, second = (compiler.process(clause, **given) for clause in element.clauses)
     return f"(extract(epoch from ({second} - {first}))::float8 / 86400)"
+
+
+@compiles(local_day, "sqlite")
+def local_day_on_sqlite(element: local_day, compiler: SQLCompiler, **given: Any) -> str:
+    """Days are kept as text."""
+    at, minutes = (compiler.process(clause, **given) for clause in element.clauses)
+    return f"strftime('%Y-%m-%d', {at}, ({minutes}) || ' minutes')"
+
+
+@compiles(local_day, "postgresql")
+def local_day_on_postgresql(element: local_day, compiler: SQLCompiler, **given: Any) -> str:
+    """Minutes added to the time in UTC, so that the session's time zone plays no part."""
+    at, minutes = (compiler.process(clause, **given) for clause in element.clauses)
+    return f"(({at} AT TIME ZONE 'UTC') + make_interval(mins => ({minutes})::int))::date"

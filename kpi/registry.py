@@ -7,7 +7,7 @@ rights.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
@@ -21,6 +21,7 @@ from kpi.scope import Scope
 
 FEN, COUNT, PERCENT, DAYS, RATIO, MINUTES = "fen", "count", "percent", "days", "ratio", "minutes"
 STAFF, DEPARTMENT, STORE, CHANNEL, CAMPAIGN = "staff", "department", "store", "channel", "campaign"
+PRODUCT = "product"
 Key = Any
 """A group: a userid, a department's, channel's or campaign's id, a store's code; None for the whole."""
 Number = int | float
@@ -50,6 +51,11 @@ class Ask:
     def end(self) -> datetime:
         """The end of the period, or now while it runs."""
         return min(self.period.end, self.now)
+
+    @property
+    def last(self) -> date:
+        """The last day of the period, or today while it runs."""
+        return min(self.period.last, self.now.astimezone(self.period.zone).date())
 
     def key(self, source: Source) -> Any:
         """The column rows are grouped by; None for no groups."""
@@ -122,6 +128,47 @@ Formula = Callable[[Mapping[str, Number]], Number | None]
 
 
 @dataclass(frozen=True)
+class Factor:
+    """One factor of a number: the part `above` for each of `below`; a count where nothing is below."""
+
+    metric: str
+    """Whose title it has."""
+    above: str
+    below: str = ""
+
+    def of(self, found: Mapping[str, Number]) -> float:
+        """Its value; 0 where there is nothing to divide by."""
+        if not self.below:
+            return float(found.get(self.above, 0))
+        return float(found[self.above]) / float(found[self.below]) if found.get(self.below) else 0.0
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """A formula: one part of another; None when there is nothing to divide by."""
+
+    above: str
+    below: str
+    times: int = 1
+
+    def __call__(self, found: Mapping[str, Number]) -> Number | None:
+        """The number."""
+        return self.times * found[self.above] / found[self.below] if found[self.below] else None
+
+
+@dataclass(frozen=True)
+class FenPer(Ratio):
+    """Money divided, in whole fen, half a fen up."""
+
+    def __call__(self, found: Mapping[str, Number]) -> Number | None:
+        """The number."""
+        if not found[self.below]:
+            return None
+        exact = Decimal(str(found[self.above])) / Decimal(str(found[self.below]))
+        return int(exact.to_integral_value(ROUND_HALF_UP))
+
+
+@dataclass(frozen=True)
 class Metric:
     """A number with its definition. `needs`: the feeds without which it is not connected."""
 
@@ -140,6 +187,8 @@ class Metric:
     matures_days: int = 0
     """After so many days a cohort can be judged; younger ones are marked."""
     lower_is_better: bool = False
+    factors: tuple[Factor, ...] = ()
+    """What it is the product of, from the widest to the last; the last is what one buyer, head or order brings."""
 
     def title(self, language: str) -> str:
         """Its name for people."""
@@ -175,23 +224,17 @@ def the(name: str) -> Formula:
 
 def percent(above: str, below: str) -> Formula:
     """One part as a percentage of another; None when there is nothing to divide by."""
-    return lambda found: 100 * found[above] / found[below] if found[below] else None
+    return Ratio(above, below, 100)
 
 
 def per(above: str, below: str) -> Formula:
     """One part divided by another."""
-    return lambda found: found[above] / found[below] if found[below] else None
+    return Ratio(above, below)
 
 
 def fen_per(above: str, below: str) -> Formula:
     """Money divided, in whole fen, half a fen up."""
-
-    def divided(found: Mapping[str, Number]) -> Number | None:
-        if not found[below]:
-            return None
-        return int((Decimal(str(found[above])) / Decimal(str(found[below]))).to_integral_value(ROUND_HALF_UP))
-
-    return divided
+    return FenPer(above, below)
 
 
 def total(found: Sequence[str]) -> Formula:

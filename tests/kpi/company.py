@@ -12,13 +12,17 @@ from contacts.facts import (
     Act,
     Booking,
     CompanyTotal,
+    Complaint,
     DoNotContact,
     Order,
     OrderItem,
     Participation,
     Referral,
     Refund,
+    Satisfaction,
     Spend,
+    StaffDay,
+    StaffStatistic,
     Touch,
     Traffic,
     Visit,
@@ -42,7 +46,11 @@ from contacts.models import (
     Store,
     TieChange,
 )
+from contacts.tags import CHANNEL, CHAT, CLIENT, TagChange
 from kpi.credit import credit_orders
+from sop.mass_sends import MassSend, MassSendCustomer
+from sop.models import NOT_SENT, SENT, UNCONFIRMED, Welcome
+from sop.sops import DONE, NOT_APPLICABLE, OPEN, WITHDRAWN, Todo
 from tests.conftest import MONDAY_TEN
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -58,7 +66,7 @@ def company(session: Session, seed: int = 5, *, credited: bool = True) -> None:
     random = Random(seed)
     people(session)
     campaigns(session)
-    for make in (customers, orders, contacts, figures):
+    for make in (customers, orders, contacts, figures, work):
         make(session, random)
         session.flush()
     if credited:
@@ -71,7 +79,7 @@ def people(session: Session) -> None:
         session.add(Department(id=number, name=name, parent_id=0 if number == 1 else 1, path=path))
     names = {"lin": "林晓", "wang": "王磊", "su": "苏敏", "mo": "莫然", "he": "何静"}
     for userid, name in names.items():
-        session.add(Staff(userid=userid, name=name, synced_at=BEGIN))
+        session.add(Staff(userid=userid, name=name, synced_at=BEGIN, customer_contact=userid != "he"))
         session.add(StaffDepartment(userid=userid, department_id=STAFF_OF[userid], leads=userid in LEADERS))
     session.add_all(
         [Store(code="east", name="城东", department_id=2), Store(code="west", name="城西", department_id=3)]
@@ -197,7 +205,7 @@ def contacts(session: Session, random: Random) -> None:
         if number % 4 == 0:
             session.add(Visit(at=some_time(random), store=random.choice(["east", "west"]), **own))
         if number % 5 == 0:
-            session.add(Act(at=some_time(random), name=random.choice(["page_viewed", "trial_class"]), **own))
+            session.add(Act(at=some_time(random), name=random.choice(["page_viewed", "trial_class", "shared"]), **own))
         if number % 6 == 0:
             made = some_time(random)
             session.add(Booking(at=made, starts_at=made, first_starts_at=made, made_at=made, **own))
@@ -226,3 +234,53 @@ def figures(session: Session, random: Random) -> None:
         session.add(
             CompanyTotal(source_id=f"e{number}", digest="", day=day, store="east", net_amount_fen=random.randrange(99))
         )
+
+
+def work(session: Session, random: Random) -> None:
+    """To-dos, tags, mass sends, welcomes, answers after visits, complaints, days off and the platform's figures."""
+    for number in range(200):
+        at, userid, customer_id = some_time(random), random.choice(list(STAFF_OF)), random.randrange(1, CUSTOMERS + 1)
+        day = at.astimezone(ZONE).date()
+        state = random.choice([DONE, DONE, DONE, OPEN, NOT_APPLICABLE, WITHDRAWN])
+        closed = at + timedelta(hours=random.randrange(96)) if state == DONE else None
+        session.add(
+            Todo(
+                customer_id=customer_id, userid=userid, title="回访", day=day, due_on=day + timedelta(days=number % 3),
+                state=state, closed_at=closed, campaign_id=random.choice([None, 1]),
+            )
+        )  # fmt: skip
+        source = random.choice([CLIENT, CHAT, CHANNEL])
+        given: dict[str, Any] = {"customer_id": customer_id, "tag_id": "t", "tag_name": "高意向"}
+        by = "" if source == CHANNEL else userid
+        session.add(TagChange(at=some_time(random), userid=userid, added=number % 4 > 0, source=source, by=by, **given))
+        outcome = random.choice([SENT, SENT, UNCONFIRMED, NOT_SENT])
+        session.add(
+            Welcome(
+                event_id=number, userid=userid, external_userid="x", kind="new", code_present=True,
+                received_at=some_time(random), outcome=outcome,
+            )
+        )  # fmt: skip
+        if number % 10 == 0:
+            session.add(Complaint(at=some_time(random), customer_id=customer_id, userid=userid, text="等太久"))
+            session.add(StaffDay(userid=userid, day=day, works=random.random() < 0.5))
+        if number < 90:
+            score: dict[str, Any] = {"visit_id": number + 1, "score": random.randrange(1, 6)}
+            session.add(Satisfaction(at=some_time(random), customer_id=customer_id, **score))
+    session.flush()
+    for number in range(1, 13):
+        at, userid = some_time(random), random.choice(list(STAFF_OF))
+        session.add(MassSend(id=number, key=f"m{number}", userid=userid, text="上新了", asked_at=at))
+        session.flush()
+        for one in range(1, random.randrange(5, 20)):
+            status = random.choice([0, 1, 1, 2, 3])
+            sent: dict[str, Any] = {"mass_send_id": number, "external_userid": f"x{one}", "status": status}
+            session.add(MassSendCustomer(customer_id=one, **sent))
+    for number in range(120):
+        day = date(2026, 7, 10) + timedelta(days=number)
+        given = {
+            "chats": random.randrange(9),
+            "messages": random.randrange(3),
+            "reply_percentage": random.random() * 100,
+        }
+        given |= {"avg_reply_minutes": random.randrange(60), "negative_feedback": random.randrange(3)}
+        session.add(StaffStatistic(userid=random.choice(["lin", "mo"]), day=day, **given))
