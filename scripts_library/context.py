@@ -5,7 +5,7 @@ record does not know is left to the script's own fallback, then to the variable'
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime
 from typing import TypeVar
 from zoneinfo import ZoneInfo
@@ -16,6 +16,7 @@ from bot.language import CURRENT
 from contacts.channels import Campaign, CampaignStaff, Channel
 from contacts.facts import Booking, Order, OrderItem, Product
 from contacts.models import Customer, FollowUser, Store
+from contacts.offers import HELD, Offer, OfferGrant
 from contacts.staff import place_of
 from scripts_library.rendering import Variable
 
@@ -37,6 +38,9 @@ VARIABLES = {
     "booking.store": Variable("where", "店" * 30, "店里"),
     "product.name": Variable("the product at hand", "品" * 30, "这款"),
     "product.price": Variable("its price in yuan", "9999999.99元", "到店价"),
+    "offer.name": Variable("the offer the step hands out, or the one she holds", "礼" * 20, "一份心意"),
+    "offer.terms": Variable("how she uses it", "凭" * 60, "到店时告诉我就行"),
+    "offer.ends_on": Variable("its last day for her, such as 3月8日", "12月31日", "活动结束那天"),
 }
 
 
@@ -90,6 +94,15 @@ class ProductPart:
 
 
 @dataclass(frozen=True)
+class OfferPart:
+    """What she was given and has not used."""
+
+    name: str = ""
+    terms: str = ""
+    ends_on: str = ""
+
+
+@dataclass(frozen=True)
 class ScriptContext:
     """Everything a script may name; an empty value is one the record does not know."""
 
@@ -99,6 +112,7 @@ class ScriptContext:
     campaign: CampaignPart = field(default_factory=CampaignPart)
     booking: BookingPart = field(default_factory=BookingPart)
     product: ProductPart = field(default_factory=ProductPart)
+    offer: OfferPart = field(default_factory=OfferPart)
 
     def values(self, fallbacks: Mapping[str, str]) -> dict[str, str]:
         """Every variable with its value, the script's own fallback, or the variable's."""
@@ -122,6 +136,13 @@ def context_for(
     return contexts(session, [(userid, customer_id)], now, zone, sku)[(userid, customer_id)]
 
 
+def called(context: ScriptContext, whom: str) -> ScriptContext:
+    """The context with the customer called what the member calls her, where that is a name and not a spelling of it."""
+    if len(whom) < 2 or not all("\u4e00" <= character <= "\u9fff" for character in whom):
+        return context
+    return replace(context, customer=replace(context.customer, name=whom))
+
+
 def contexts(
     session: Session, pairs: Sequence[tuple[str, int]], now: datetime, zone: ZoneInfo, sku: str | None = None
 ) -> dict[tuple[str, int], ScriptContext]:
@@ -130,7 +151,8 @@ def contexts(
     people = customers(session, ids)
     remarks = remarks_of(session, userids, ids)
     bought, booked = last_products(session, ids), next_bookings(session, ids, now, zone)
-    running, product = campaigns(session, userids, now.astimezone(zone).date()), product_of(session, sku)
+    today = now.astimezone(zone).date()
+    running, product, offers = campaigns(session, userids, today), product_of(session, sku), held(session, ids, today)
     made = {}
     for userid, customer_id in pairs:
         place = place_of(session, userid)
@@ -141,6 +163,7 @@ def contexts(
             running.get(userid, CampaignPart()),
             booked.get(customer_id, BookingPart()),
             product,
+            offers.get(customer_id, OfferPart()),
         )
     return made
 
@@ -230,6 +253,22 @@ def campaigns(session: Session, userids: Iterable[str], today: date) -> dict[str
     for some in chunks(userids):
         for userid, name, ends_on in session.exec(running.where(col(CampaignStaff.userid).in_(some))):
             found[userid] = CampaignPart(name, spoken(ends_on))
+    return found
+
+
+def held(session: Session, ids: Iterable[int], today: date) -> dict[int, OfferPart]:
+    """What each customer was given last of what she can still use."""
+    given = (
+        select(OfferGrant, Offer)
+        .join(Offer, col(Offer.code) == col(OfferGrant.offer_code))
+        .where(col(OfferGrant.state).in_(HELD))
+        .order_by(col(OfferGrant.id))
+    )
+    found = {}
+    for some in chunks(ids):
+        for grant, offer in session.exec(given.where(col(OfferGrant.customer_id).in_(some))):
+            if grant.expires_on is None or grant.expires_on >= today:
+                found[grant.customer_id] = OfferPart(offer.name, offer.terms, spoken(grant.expires_on))
     return found
 
 

@@ -16,11 +16,14 @@ from sqlmodel import Session, col
 
 from bot.database import defaults
 from contacts.models import Customer, FollowUser
+from contacts.offers import RESERVED
+from contacts.tags import RULE
 from contacts.touches import touches_of_week
 from sop import acts, rules
 from sop.conditions import C, Day, holds
 from sop.enrol import Charge, charge_of, chunks
 from sop.exits import happened
+from sop.offers import Reason, Wish, give, offer_words
 from sop.sops import ACTIVE, FINISHED, OPEN, Run, Sop, SopVersion, StepOutcome, Todo
 from sop.words import words_of
 
@@ -243,12 +246,34 @@ def todo(moves: Moves, action: rules.TodoAction, group: list[Standing]) -> None:
         elif run.customer_id in touched:
             held(run, moves)
         else:
-            moves.note(run, "to-do")
             ready.append((run, userid))
-    words = words_of(moves.session, action, ready, moves.day, moves.now)
-    for run, userid in ready:
+    offered, values = with_offer(moves, action.offer, ready)
+    for run, _userid in offered:
+        moves.note(run, "to-do")
+    words = words_of(moves.session, action, offered, moves.day, moves.now, offer=values)
+    for run, userid in offered:
         via = action.via if run.customer_id in friends else "call"
         moves.todos.append(row_of(moves, action, run, words.of(run, userid)) | {"userid": userid, "via": via})
+
+
+def with_offer(
+    moves: Moves, code: str | None, ready: list[tuple[Standing, str]]
+) -> tuple[list[tuple[Standing, str]], dict[str, str]]:
+    """Reserve the step's offer: for whom it is there, and its words. The others' step is skipped with the reason."""
+    if code is None or not ready:
+        return ready, {}
+    wishes = [
+        Wish(run.customer_id, userid, f"run:{run.id}:{run.position}", run.id, run.position) for run, userid in ready
+    ]
+    why = Reason(RULE, moves.now, acts.cause(moves), moves.version.sop_id)
+    handed = give(moves.session, code, wishes, moves.day, why, state=RESERVED)
+    offered = []
+    for (run, userid), wish in zip(ready, wishes, strict=True):
+        if reason := handed.refused.get(wish.reference):
+            moves.note(run, "skipped", reason)
+        else:
+            offered.append((run, userid))
+    return offered, offer_words(moves.session, code, moves.day.today)
 
 
 def held(run: Standing, moves: Moves) -> None:

@@ -330,6 +330,8 @@ class TodoAction(Strict):
     words: Template | None = None
     script: Word | None = None
     """The code of a script, in place of words."""
+    offer: Word | None = None
+    """The code of an offer that is handed over with it: whom it may not be given to gets no to-do, with the reason."""
     due_hours: Annotated[int, Field(ge=1, le=24 * 30)] = 24
     value_fen: Annotated[int, Field(ge=0)] = 0
     """What it is worth when it works: orders the list."""

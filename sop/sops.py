@@ -1,6 +1,7 @@
 """SOPs: drafts, published versions, runs of customers through them, and the to-dos they make."""
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -8,11 +9,15 @@ from sqlalchemy import Column, Index, UniqueConstraint, select, text, update
 from sqlmodel import Field, Session, SQLModel, col
 
 from bot.database import BigId, Typed, UtcTime
+from bot.observability import log
 from contacts.channels import Campaign, Channel
-from contacts.models import PLAIN_JSON, Attribute
+from contacts.facts import Product
+from contacts.models import PLAIN_JSON, Attribute, Staff
+from contacts.offers import Offer
 from contacts.tags import Tag, TagGroup
 from scripts_library.attachments import Strict
 from scripts_library.context import VARIABLES as CONTEXT_VARIABLES
+from scripts_library.models import PUBLISHED, Script
 from scripts_library.rendering import TemplateRefused, Variable, check
 from sop import rules
 from sop.lookup import LookupTable
@@ -20,6 +25,8 @@ from sop.lookup import LookupTable
 ACTIVE, FINISHED, EXITED, PAUSED = "active", "finished", "exited", "paused"
 OPEN, DONE, NOT_APPLICABLE, WITHDRAWN = "open", "done", "not_applicable", "withdrawn"
 WORDS_BYTES = 2000
+PERSONAL = {"customer", "booking", "trigger", "offer"}
+"""Parts of the variables that differ from one customer to the next."""
 VARIABLES = CONTEXT_VARIABLES | {
     "trigger.day": Variable("the day it is about: birthday, missed appointment, policy's end", "12月31日", "那天"),
     "trigger.days": Variable("days between today and that day", "365", "几"),
@@ -104,6 +111,8 @@ class Todo(SQLModel, table=True):
     run_id: int | None = Field(default=None, sa_type=BigId)
     position: str = ""
     sop_id: int | None = Field(default=None, index=True)
+    note_id: int | None = Field(default=None, sa_type=BigId, unique=True)
+    """The note whose day of the next contact it is."""
     campaign_id: int | None = None
     customer_id: int = Field(sa_type=BigId)
     userid: str
@@ -130,8 +139,10 @@ class Todo(SQLModel, table=True):
     closed_at: datetime | None = Field(default=None, sa_type=UtcTime)
     closed_by: str = ""
     outcome: str = ""
-    """What followed within the window: replied, booked, visited, ordered."""
+    """What followed within the window, the weightiest: ordered, visited, booked, replied or tagged."""
+    outcome_at: datetime | None = Field(default=None, sa_type=UtcTime)
     escalated_on: date | None = None
+    """When her leader heard that it is overdue."""
 
     __table_args__ = (
         UniqueConstraint("run_id", "position"),
@@ -140,6 +151,7 @@ class Todo(SQLModel, table=True):
         Index("ix_todo_customer", "customer_id", "state"),
         Index("ix_todo_shown", "shown_on", "userid"),
         Index("ix_todo_closed", "closed_at"),
+        Index("ix_todo_followed", "outcome_at"),
     )  # fmt: skip
 
 
@@ -192,6 +204,26 @@ def pause(session: Session, sop: Sop, reason: str) -> None:
     session.execute(update(Run).where(*waiting).values(state=PAUSED, reason=reason))
 
 
+def pause_runs(session: Session, version: SopVersion, reason: str) -> None:
+    """Let the runs of an older version wait, whose parts are gone while those of the version in force are there."""
+    waiting = (col(Run.version_id) == version.id, col(Run.state) == ACTIVE)
+    session.execute(update(Run).where(*waiting).values(state=PAUSED, reason=reason))
+
+
+def sound(session: Session, sop: Sop, version: SopVersion) -> bool:
+    """Whether a version can go on; one whose parts are gone is paused with the reason, the SOP with its own version."""
+    try:
+        check_rule(session, version.rule)
+    except rules.RuleRefused as refused:
+        if version.id == sop.version_id:
+            pause(session, sop, str(refused))
+        else:
+            pause_runs(session, version, str(refused))
+        log.warning("SOP paused", sop=sop.code, version=version.number, reason=str(refused))
+        return False
+    return True
+
+
 def check_rule(session: Session, rule: rules.Rule) -> None:
     """Refuse a rule that names what is not there or words that cannot be filled. Raises `RuleRefused`."""
     problems = list(missing_parts(session, rule)) + list(bad_words(rule))
@@ -199,28 +231,67 @@ def check_rule(session: Session, rule: rules.Rule) -> None:
         raise rules.RuleRefused("; ".join(problems))
 
 
-def missing_parts(session: Session, rule: rules.Rule) -> Iterator[str]:
-    """Each place that names a tag, attribute, channel, campaign or table we do not have."""
+def missing_parts(session: Session, rule: Any) -> Iterator[str]:
+    """Each place of a rule or condition that names something we do not have, or that is not in use."""
+    places = list(named(rule))
+    wanted: dict[str, set[str]] = defaultdict(set)
+    for _place, kind, name in places:
+        wanted[kind].add(name)
+    known = {kind: KNOWN[kind](session, names) for kind, names in wanted.items()}
+    for place, kind, name in places:
+        if name not in known[kind]:
+            yield f"{place}: there is no {kind} {name}; make it first or choose another"
+        elif known[kind][name]:
+            yield f"{place}: {kind} {name} {known[kind][name]}"
+
+
+Known = dict[str, str]
+"""Names that are there, each with what is wrong with it; nothing wrong: an empty text."""
+
+
+def known_tags(session: Session, names: set[str]) -> Known:
+    """Tags by `name` or `group/name`."""
     pairs = session.execute(
         select(col(Tag.name), col(TagGroup.name))
         .join(TagGroup, col(TagGroup.id) == col(Tag.group_id))
-        .where(~col(Tag.deleted))
-    ).all()
-    known: dict[str, set[str]] = {
-        "tag": {name for name, _ in pairs} | {f"{group}/{name}" for name, group in pairs},
-        "attribute": set(session.scalars(select(col(Attribute.key)))),
-        "channel": set(session.scalars(select(col(Channel.state)))),
-        "campaign": set(session.scalars(select(col(Campaign.code)))),
-        "table": set(session.scalars(select(col(LookupTable.name)))),
-    }
-    for place, kind, name in named(rule):
-        if name not in known[kind]:
-            yield f"{place}: there is no {kind} {name}; make it first or choose another"
+        .where(~col(Tag.deleted), col(Tag.name).in_({one.rpartition("/")[2] for one in names} | names))
+    )
+    return {one: "" for name, group in pairs for one in (name, f"{group}/{name}")}
 
 
+def known_scripts(session: Session, names: set[str]) -> Known:
+    """Scripts by code; only a published one can be said."""
+    rows = session.execute(select(col(Script.code), col(Script.status)).where(col(Script.code).in_(names)))
+    return {code: "" if status == PUBLISHED else f"is {status}; publish it or choose another" for code, status in rows}
+
+
+def known_offers(session: Session, names: set[str]) -> Known:
+    """Offers by code."""
+    rows = session.execute(select(col(Offer.code), col(Offer.active)).where(col(Offer.code).in_(names)))
+    return {code: "" if active else "was retired; choose another" for code, active in rows}
+
+
+def by_column(column: Any) -> Callable[[Session, set[str]], Known]:
+    """Names that stand in a column."""
+    return lambda session, names: dict.fromkeys(session.scalars(select(column).where(column.in_(names))), "")
+
+
+KNOWN: dict[str, Callable[[Session, set[str]], Known]] = {
+    "tag": known_tags,
+    "script": known_scripts,
+    "offer": known_offers,
+    "attribute": by_column(col(Attribute.key)),
+    "channel": by_column(col(Channel.state)),
+    "campaign": by_column(col(Campaign.code)),
+    "table": by_column(col(LookupTable.name)),
+    "product": by_column(col(Product.sku)),
+    "member of staff": by_column(col(Staff.userid)),
+}
+"""How names of each kind are looked up."""
 NAMES = {
     "tags": "tag", "tag": "tag", "add": "tag", "remove": "tag", "tagged": "tag", "mark": "tag", "states": "channel",
-    "codes": "campaign", "campaign": "campaign", "table": "table",
+    "codes": "campaign", "campaign": "campaign", "table": "table", "script": "script", "offer": "offer",
+    "sku": "product", "userids": "member of staff",
 }  # fmt: skip
 """Fields that name something kept elsewhere."""
 DATES = ("birthday", "policy_end", "repurchase")
@@ -231,6 +302,10 @@ def named(part: Any, place: str = "") -> Iterator[tuple[str, str, str]]:
     if isinstance(part, list):
         for number, one in enumerate(part):
             yield from named(one, f"{place}.{number}")
+        return
+    if isinstance(part, dict):
+        for name, one in part.items():
+            yield from named(one, f"{place}.{name}")
         return
     if not isinstance(part, Strict):
         return
@@ -257,7 +332,7 @@ def bad_words(rule: rules.Rule) -> Iterator[str]:
             except TemplateRefused as refused:
                 yield f"{place}.do.{field}: {refused}"
                 continue
-            personal = sorted(one for one in used if one.partition(".")[0] in {"customer", "booking", "trigger"})
+            personal = sorted(one for one in used if one.partition(".")[0] in PERSONAL)
             if step.do.kind == "mass_send" and personal:
                 yield f"{place}.do.text: {', '.join(personal)} differs per customer; a mass send is one text for all"
 

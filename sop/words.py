@@ -40,6 +40,8 @@ class Words:
     contexts: Mapping[tuple[str, int], Any]
     shown: Mapping[str, Mapping[int, str]]
     products: Mapping[int, str]
+    offer: Mapping[str, str]
+    """The variables of the offer the step hands over."""
 
     def of(self, run: Standing, userid: str) -> tuple[str, str]:
         """(reason, words) for one run."""
@@ -48,6 +50,7 @@ class Words:
         values |= {f"show.{name}": by_id.get(run.customer_id, "") for name, by_id in self.shown.items()}
         if run.customer_id in self.products:
             values["product.name"] = self.products[run.customer_id]
+        values |= self.offer
         return fill(self.action.reason, values), fill(self.action.words or self.script, values)
 
 
@@ -60,7 +63,13 @@ def fill(template: str | None, values: Mapping[str, str]) -> str:
 
 
 def words_of(
-    session: Session, action: rules.TodoAction, group: Sequence[tuple[Standing, str]], day: Day, now: datetime
+    session: Session,
+    action: rules.TodoAction,
+    group: Sequence[tuple[Standing, str]],
+    day: Day,
+    now: datetime,
+    *,
+    offer: Mapping[str, str],
 ) -> Words:
     """What the words of one step need for (run, member) pairs."""
     script, fallbacks = script_of(session, action.script)
@@ -68,7 +77,7 @@ def words_of(
     made = contexts(session, [(userid, run.customer_id) for run, userid in group], now, day.zone) if group else {}
     shown = {name: numbers(session, one, ids, day) for name, one in action.show.items()}
     products = recommended(session, ids, day) if action.recommend else {}
-    return Words(action, script, fallbacks, day, made, shown, products)
+    return Words(action, script, fallbacks, day, made, shown, products, offer)
 
 
 def script_of(session: Session, code: str | None) -> tuple[str, Mapping[str, str]]:

@@ -23,7 +23,7 @@ from bot.app import AlreadyRunning, create_app
 from bot.clock import Clock
 from bot.commands import demo, doctor
 from bot.commands.load import ImportFailed, import_file
-from bot.commands.planning import installing, planning, previewing
+from bot.commands.planning import installing, planning, previewing, trying
 from bot.commands.sync import SyncFailed, sync
 from bot.database import Database
 from bot.jobs import DEAD, Job, NewJob, Priority, enqueue, retry_dead
@@ -201,15 +201,20 @@ def migrate_command() -> None:
 
 
 @app.command("sync")
-def sync_command() -> None:
+def sync_command(
+    accept_losses: Annotated[
+        bool, typer.Option("--accept-losses", help="End the ties of customers that WeCom does not list, however many.")
+    ] = False,
+) -> None:
     """Pull staff, tags, customers and customer groups from WeCom."""
-    out.print(asyncio.run(migrated_sync(settings_of_command())), highlight=False, markup=False)
+    found = asyncio.run(migrated_sync(settings_of_command(), accept_losses=accept_losses))
+    out.print(found, highlight=False, markup=False)
 
 
-async def migrated_sync(settings: Settings) -> str:
+async def migrated_sync(settings: Settings, *, accept_losses: bool) -> str:
     """Pull, on a database that is up to date."""
     await prepare(settings)
-    return await sync(settings, out)
+    return await sync(settings, out, accept_losses=accept_losses)
 
 
 @app.command("import")
@@ -242,11 +247,23 @@ def plan_command(
     out.print(asyncio.run(with_database(settings, migrated(planning(settings, parsed_date(day), dry_run=dry_run)))))
 
 
+PACK = Annotated[str, typer.Argument(help="insurance, dental, exam, baby, retail, or a .yaml file of your own.")]
+
+
 @pack.command("install")
-def install_pack(name: Annotated[str, typer.Argument(help="insurance, dental, exam, baby or retail.")]) -> None:
-    """Install an industry's tags, attributes, tables and SOPs, and put them in force; again changes nothing."""
-    installed = asyncio.run(with_database(settings_of_command(), migrated(installing(name))))
-    out.print(f"{len(installed)} SOPs in force: {', '.join(installed)}", markup=False)
+def install_pack(source: PACK) -> None:
+    """Install a pack: tags, attributes, tables, products, offers, scripts and SOPs, put in force."""
+    done = asyncio.run(with_database(settings_of_command(), migrated(installing(source))))
+    out.print(f"{len(done.sops)} SOPs in force: {', '.join(done.sops) or '–'}", highlight=False, markup=False)
+    if done.kept:
+        out.print(f"{len(done.kept)} left as you published them: {', '.join(done.kept)}", highlight=False, markup=False)
+
+
+@pack.command("preview")
+def preview_pack(source: PACK) -> None:
+    """Check a pack and show whom its SOPs would reach; writes nothing."""
+    settings = settings_of_command()
+    out.print(asyncio.run(with_database(settings, migrated(trying(settings, source)))))
 
 
 @sop.command("preview")

@@ -16,7 +16,7 @@ from contacts.models import Staff
 from sop import packs
 from sop.digest import lists_of
 from sop.plan import plan
-from sop.preview import Preview, preview
+from sop.preview import DAYS, Preview, preview
 from sop.rules import RuleRefused, read_rule_file
 
 LINES = 200
@@ -54,11 +54,32 @@ def listing(session: Session, title: str, today: date) -> Table:
     return table
 
 
-def installing(name: str) -> Callable[[Database], Awaitable[list[str]]]:
+def installing(source: str) -> Callable[[Database], Awaitable[packs.Installed]]:
     """The work of `frontline pack install`."""
 
-    async def work(database: Database) -> list[str]:
-        return await database.write(lambda session: packs.install(session, name, Clock().now()))
+    async def work(database: Database) -> packs.Installed:
+        return await database.write(lambda session: packs.install(session, source, Clock().now()))
+
+    return work
+
+
+def trying(settings: Settings, source: str) -> Callable[[Database], Awaitable[Table]]:
+    """The work of `frontline pack preview`: the pack is installed, looked at and thrown away."""
+
+    async def work(database: Database) -> Table:
+        zone, now = ZoneInfo(settings.timezone), Clock().now()
+
+        def look(session: Session) -> Table:
+            pack = packs.read_pack(source)
+            packs.install(session, source, now)
+            table = Table("code", "SOP", "today", f"{DAYS} days", "", title=f"{pack.name}, version {pack.version}")
+            for file in pack.sops:
+                made = preview(session, file.rule, now.astimezone(zone).date(), zone)
+                whole = sum(one.number for one in made.days)
+                table.add_row(file.code, file.name, str(made.today), str(whole), "; ".join(made.notes))
+            return table
+
+        return await database.read(look)
 
     return work
 

@@ -9,19 +9,19 @@ from sqlmodel import AutoString, SQLModel
 from assistant import models as assistant_models
 from bot import gateway, jobs, tokens
 from bot.database import Typed, UtcTime
-from contacts import channels, facts, tags
+from contacts import channels, facts, offers, tags, unasked
 from contacts import models as contacts_models
 from kpi import models as kpi_models
 from scripts_library import media
 from scripts_library import models as scripts_models
-from sop import lookup, mass_sends, plan, sops
+from sop import lookup, mass_sends, packs, plan, silence, sops, todo_log
 from sop import models as sop_models
 
 TABLES = (
-    jobs.Job, gateway.Call, tokens.Token, contacts_models.Staff, channels.Channel, facts.Order, tags.Tag, media.Media,
-    scripts_models.Script, sop_models.WelcomeFlow, sops.Sop, lookup.LookupTable, plan.Planned,
-    mass_sends.MassSend, kpi_models.OrderCredit,
-    assistant_models.Conversation,
+    jobs.Job, gateway.Call, tokens.Token, contacts_models.Staff, channels.Channel, facts.Order, offers.Offer, tags.Tag,
+    media.Media, scripts_models.Script, sop_models.WelcomeFlow, sops.Sop, lookup.LookupTable, plan.Planned,
+    packs.InstalledPack, mass_sends.MassSend, kpi_models.OrderCredit,
+    assistant_models.Conversation, unasked.Unasked, silence.MorningCard, todo_log.TodoChange,
 )  # fmt: skip
 """One table of each module with tables, so that all are imported."""
 

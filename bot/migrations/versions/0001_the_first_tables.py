@@ -190,13 +190,12 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id')
     )
     with op.batch_alter_table('customer', schema=None) as batch_op:
-        batch_op.create_index(batch_op.f('ix_customer_birthday_next'), ['birthday_next'], unique=False)
+        batch_op.create_index('ix_customer_birthday_next', ['birthday_next'], unique=False, sqlite_where=sa.text('birthday_next IS NOT NULL'), postgresql_where=sa.text('birthday_next IS NOT NULL'))
         batch_op.create_index(batch_op.f('ix_customer_first_added_at'), ['first_added_at'], unique=False)
         batch_op.create_index(batch_op.f('ix_customer_last_contact_at'), ['last_contact_at'], unique=False)
         batch_op.create_index(batch_op.f('ix_customer_last_order_at'), ['last_order_at'], unique=False)
         batch_op.create_index('ix_customer_main_stage', ['main_userid', 'stage'], unique=False)
-        batch_op.create_index(batch_op.f('ix_customer_main_userid'), ['main_userid'], unique=False)
-        batch_op.create_index(batch_op.f('ix_customer_merged_into'), ['merged_into'], unique=False)
+        batch_op.create_index('ix_customer_merged_into', ['merged_into'], unique=False, sqlite_where=sa.text('merged_into IS NOT NULL'), postgresql_where=sa.text('merged_into IS NOT NULL'))
 
     op.create_table('customergroup',
     sa.Column('chat_id', sa.String(), nullable=False),
@@ -875,6 +874,11 @@ def upgrade() -> None:
     sa.Column('ends_at', sa.DateTime(timezone=True), nullable=False),
     sa.PrimaryKeyConstraint('id')
     )
+    op.create_table('tombstone',
+    sa.Column('digest', sa.String(), nullable=False),
+    sa.Column('at', sa.DateTime(timezone=True), nullable=False),
+    sa.PrimaryKeyConstraint('digest')
+    )
     op.create_table('touch',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
     sa.Column('at', sa.DateTime(timezone=True), nullable=False),
@@ -1048,6 +1052,7 @@ def upgrade() -> None:
     sa.Column('add_way', sa.Integer(), nullable=False),
     sa.Column('channel_id', sa.Integer(), nullable=True),
     sa.Column('fetched_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('missing_at', sa.DateTime(timezone=True), nullable=True),
     sa.ForeignKeyConstraint(['customer_id'], ['customer.id'], ),
     sa.PrimaryKeyConstraint('id'),
     sa.UniqueConstraint('customer_id', 'userid')
@@ -1207,6 +1212,20 @@ def upgrade() -> None:
     with op.batch_alter_table('sopversion', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_sopversion_sop_id'), ['sop_id'], unique=False)
 
+    op.create_table('spoken',
+    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
+    sa.Column('customer_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('userid', sa.String(), nullable=False),
+    sa.Column('text', sa.String(), nullable=False),
+    sa.Column('sound', sa.String(), nullable=False),
+    sa.Column('first', sa.String(), nullable=False),
+    sa.ForeignKeyConstraint(['customer_id'], ['customer.id'], ),
+    sa.PrimaryKeyConstraint('id'),
+    sa.UniqueConstraint('customer_id', 'userid')
+    )
+    with op.batch_alter_table('spoken', schema=None) as batch_op:
+        batch_op.create_index('ix_spoken_first', ['first', 'customer_id'], unique=False)
+
     op.create_table('staffdepartment',
     sa.Column('userid', sa.String(), nullable=False),
     sa.Column('department_id', sa.Integer(), autoincrement=False, nullable=False),
@@ -1246,6 +1265,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f('ix_staffdepartment_department_id'))
 
     op.drop_table('staffdepartment')
+    with op.batch_alter_table('spoken', schema=None) as batch_op:
+        batch_op.drop_index('ix_spoken_first')
+
+    op.drop_table('spoken')
     with op.batch_alter_table('sopversion', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_sopversion_sop_id'))
 
@@ -1332,6 +1355,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f('ix_touch_at'))
 
     op.drop_table('touch')
+    op.drop_table('tombstone')
     op.drop_table('token')
     with op.batch_alter_table('todochange', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_todochange_todo_id'))
@@ -1495,13 +1519,12 @@ def downgrade() -> None:
 
     op.drop_table('customergroup')
     with op.batch_alter_table('customer', schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f('ix_customer_merged_into'))
-        batch_op.drop_index(batch_op.f('ix_customer_main_userid'))
+        batch_op.drop_index('ix_customer_merged_into', sqlite_where=sa.text('merged_into IS NOT NULL'), postgresql_where=sa.text('merged_into IS NOT NULL'))
         batch_op.drop_index('ix_customer_main_stage')
         batch_op.drop_index(batch_op.f('ix_customer_last_order_at'))
         batch_op.drop_index(batch_op.f('ix_customer_last_contact_at'))
         batch_op.drop_index(batch_op.f('ix_customer_first_added_at'))
-        batch_op.drop_index(batch_op.f('ix_customer_birthday_next'))
+        batch_op.drop_index('ix_customer_birthday_next', sqlite_where=sa.text('birthday_next IS NOT NULL'), postgresql_where=sa.text('birthday_next IS NOT NULL'))
 
     op.drop_table('customer')
     op.drop_table('conversation')
