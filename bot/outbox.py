@@ -40,11 +40,14 @@ class CardCode(SQLModel, table=True):
     """When what the card shows last changed elsewhere."""
 
 
-def say(session: Session, userid: str, text: str, *, cause: str, now: datetime, **given: Any) -> None:
-    """Send a text to a member; a long one in parts, in order. `cause` makes the job's key; `given`: Job fields."""
+def say(session: Session, userid: str, text: str, *, cause: str, now: datetime, **given: Any) -> bool:
+    """Send a text to a member; a long one in parts, in order. `cause` makes the job's key; `given`: Job fields.
+
+    Answers False where the cause was answered before.
+    """
     parts = split(text)
     given = {"priority": Priority.QUESTION, "lane": f"to:{userid}", **given}
-    insert(
+    written = insert(
         session,
         [
             NewJob(
@@ -57,6 +60,7 @@ def say(session: Session, userid: str, text: str, *, cause: str, now: datetime, 
             for number, part in enumerate(parts)
         ],
     )
+    return written > 0
 
 
 def send_card(session: Session, userid: str, card: dict[str, Any], *, cause: str, now: datetime, **given: Any) -> None:

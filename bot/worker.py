@@ -12,8 +12,9 @@ from sqlmodel import Session
 from assistant import evening
 from assistant.asking import ModelQuestions
 from assistant.evening import EVENING, tell_evening
+from assistant.drafting import Drafts
 from assistant.model import LanguageModel
-from assistant.model_jobs import ASK_MODEL
+from assistant.model_jobs import ASK_MODEL, WRITE_DRAFT
 from assistant.reporting import AT, REPORT, REPORTS, morning_reports, team_report
 from bot.callback import EVENT
 from bot.clock import Clock
@@ -136,6 +137,7 @@ def runners(
         REPORT: Runner(team_report(database, clock, zone, settings.language)),
         CARD_REFRESH: CardRefresher(gateway, database, clock, settings).runner(),
         ASK_MODEL: ModelQuestions(model, database, clock, zone, cannot_answer).runner(),
+        WRITE_DRAFT: Drafts(model, database, clock, zone).runner(),
         mass_sends.ASK: mass_sends.asker(gateway, database, clock),
         mass_sends.RESULT: Runner(mass_sends.fetcher(gateway, database, clock)),
     }

@@ -86,21 +86,36 @@ def changes_of(session: Session, pair: Pair, tag_ids: Iterable[str] = (), limit:
 
 def undo_last(session: Session, userid: str, now: datetime) -> tuple[Pair, list[Changed]] | None:
     """Take back what a member last changed in chat or on a page, within ten minutes; None when there is nothing."""
-    recent = (
-        select(TagChange)
-        .where(TagChange.by == userid, col(TagChange.at) >= now - timedelta(minutes=UNDO_MINUTES))
-        .where(col(TagChange.source).in_((CHAT, PAGE)))
-        .order_by(col(TagChange.id).desc())
-    )
-    changes = session.exec(recent).all()
-    undone = {one.cause.removeprefix(UNDO_CAUSE) for one in changes if one.cause.startswith(UNDO_CAUSE)}
-    last = next((one for one in changes if undoable(one, changes, undone)), None)
+    changes = own_changes(session, userid, now)
+    last = standing(changes)
     if last is None:
         return None
     batch = of_one_act(last, changes)
     pair, why = Pair(last.customer_id, last.userid), Why(CHAT, now, userid, f"{UNDO_CAUSE}{batch[-1].id}")
     remove = [one.tag_id for one in batch if one.added]
     return pair, change_tags(session, pair, why, add=[one.tag_id for one in batch if not one.added], remove=remove)
+
+
+def last_change(session: Session, userid: str, now: datetime) -> TagChange | None:
+    """What `undo_last` would take back."""
+    return standing(own_changes(session, userid, now))
+
+
+def own_changes(session: Session, userid: str, now: datetime) -> Sequence[TagChange]:
+    """What a member changed in chat or on a page in the last ten minutes, the latest first."""
+    recent = (
+        select(TagChange)
+        .where(TagChange.by == userid, col(TagChange.at) >= now - timedelta(minutes=UNDO_MINUTES))
+        .where(col(TagChange.source).in_((CHAT, PAGE)))
+        .order_by(col(TagChange.id).desc())
+    )
+    return session.exec(recent).all()
+
+
+def standing(changes: Sequence[TagChange]) -> TagChange | None:
+    """The latest that is neither an undoing nor undone."""
+    undone = {one.cause.removeprefix(UNDO_CAUSE) for one in changes if one.cause.startswith(UNDO_CAUSE)}
+    return next((one for one in changes if undoable(one, changes, undone)), None)
 
 
 def undoable(change: TagChange, changes: Sequence[TagChange], undone: set[str]) -> bool:

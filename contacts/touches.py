@@ -13,6 +13,8 @@ TOUCHES: Table = Touch.__table__  # type: ignore[attr-defined]
 BURST, BURST_SECONDS = 5, 60
 """More reports of one member than this within so many seconds are marked doubtful for the leader."""
 WEEK = timedelta(days=7)
+TOUCH_DAYS = 15
+"""What a customer does so many days after a touch followed from it: outcomes and credit of orders go by this."""
 GREETED = Statement(
     insert(TOUCHES).from_select(
         ["at", "customer_id", "userid", "scene", "reference", "confirmed", "doubtful"],

@@ -2,24 +2,33 @@
 
 from bot.router import Router
 from handlers import (
+    briefs,
     care,
+    drafts,
     external_contact,
     groups,
     handover,
     leave,
     losses,
     member,
+    offers,
     questions,
     scripts,
     staff_message,
     tagging,
     tags,
+    team_todos,
     todos,
+    undoing,
+    wishes,
 )
 
 ROUTER = Router()
 for module in (
     external_contact,
+    undoing,
+    wishes,
+    team_todos,
     handover,
     losses,
     groups,
@@ -28,8 +37,11 @@ for module in (
     care,
     leave,
     todos,
+    offers,
+    drafts,
     scripts,
     questions,
+    briefs,
     staff_message,
     member,
 ):

@@ -8,6 +8,9 @@ from collections.abc import Callable
 from datetime import date
 from zoneinfo import ZoneInfo
 
+from sqlalchemy import update
+from sqlmodel import col
+
 from bot.jobs import Priority
 from bot.language import gettext as _
 from bot.language import language_of, speaking
@@ -20,6 +23,10 @@ from contacts.leaders import leaders_of
 from contacts.models import Staff
 from contacts.search import Match, find_customers, the_one
 from sop.calendar import polite_time
+from sop.conditions import day_of
+from sop.plan import choose
+from sop.reminders import remind
+from sop.sops import Todo
 
 router = Router()
 
@@ -209,9 +216,19 @@ def noted(match: re.Match[str], message: TextMessage, ctx: Context) -> str:
     found = find_day(text, today_of(ctx))
     day = found.day if found and AGAIN.match(found.after) else None
     note(ctx.session, customer.customer_id, message.userid, text, ctx.now, next_contact_on=day)
+    listed_today(day, customer.customer_id, ctx)
     answer = _("Noted about {name}: {text}").format(name=customer.shown, text=text)
     again = _("Next contact: {day}").format(day=day)
     return f"{answer}\n{again}" if day else answer
+
+
+def listed_today(day: date | None, customer_id: int, ctx: Context) -> None:
+    """What is to be done today joins today's list at once; later days wait for their morning's plan."""
+    today = today_of(ctx)
+    if day == today and remind(ctx.session, today, [customer_id]):
+        choose(ctx.session, day_of(ctx.session, today, ZoneInfo(ctx.settings.timezone)), late=True)
+        told = update(Todo).where(col(Todo.customer_id) == customer_id, col(Todo.pushed_at).is_(None))
+        ctx.session.execute(told.where(col(Todo.shown_on) == today).values(pushed_at=ctx.now))
 
 
 def whose_note(said: str, message: TextMessage, ctx: Context) -> tuple[Match | str, str]:
@@ -254,4 +271,5 @@ def set_next(who: str, said: str, message: TextMessage, ctx: Context) -> str:
     if day is None or day < today_of(ctx):
         return _("“{words}” is past; say a day from today on.").format(words=said)
     note(ctx.session, customer.customer_id, message.userid, message.content, ctx.now, next_contact_on=day)
+    listed_today(day, customer.customer_id, ctx)
     return _("Noted: next contact with {name} on {day}.").format(name=customer.shown, day=day)

@@ -1,4 +1,4 @@
-"""Tags by chat: 给李女士打标签 高意向, 取消…, 谁给她打的, 撤销; and the cards that ask which customer or which tag."""
+"""Tags by chat: 给李女士打标签 高意向, 取消…, 谁给她打的; and the cards that ask which customer or which tag."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,11 +16,11 @@ from contacts.corp_tags import LONGEST_NAME, ask_for_tag
 from contacts.leaders import leads
 from contacts.models import Customer, FollowUser, Staff
 from contacts.search import EXACT, Match, find_customers, the_one
-from contacts.tag_lookup import NamedTag, changes_of, closest, split_name, tags_named, undo_last
+from contacts.tag_lookup import NamedTag, changes_of, closest, split_name, tags_named
 from contacts.tag_push import Pair
 from contacts.tagging import Changed, Why, change_tags
 from contacts.tags import CHANNEL, CHAT, CLIENT, PAGE, RULE, TagChange
-from handlers.tag_words import ADD, CREATE, REMOVE, UNDO, WHO, Said, cut_loosely, named, said
+from handlers.tag_words import ADD, CREATE, REMOVE, WHO, Said, cut_loosely, named, said
 
 router = Router()
 
@@ -62,23 +62,14 @@ class Wanted:
 
 @router.on(TextMessage, when=lambda message: said(message.content) is not None)
 def about_tags(message: TextMessage, ctx: Context) -> None:
-    """Tags put on and taken off, asked about, taken back."""
+    """Tags put on, taken off and asked about; taking back is `handlers.undoing`."""
     words = said(message.content)
     if words is None:
         return
     with speaking(language_of(message.content, ctx.settings.language)):
-        text = undo(message.userid, ctx) if words.act == UNDO else carry_out(message, words, ctx)
+        text = carry_out(message, words, ctx)
         if text:
             say(ctx.session, message.userid, text, cause=str(ctx.event_id), now=ctx.now)
-
-
-def undo(userid: str, ctx: Context) -> str:
-    """Take back the asker's last change."""
-    taken = undo_last(ctx.session, userid, ctx.now)
-    if taken is None:
-        return _("There is nothing to take back: I can undo your own tag changes of the last 10 minutes.")
-    pair, changed = taken
-    return _("Taken back. {name}: {changes}").format(name=name_of(ctx.session, pair), changes=shown(changed))
 
 
 def carry_out(message: TextMessage, words: Said, ctx: Context) -> str:

@@ -17,9 +17,7 @@ from bot.router import Context, Router
 from bot.wecom.events import CardClicked, TextMessage
 from contacts.calendar import next_workday
 from contacts.days import find_day
-from contacts.models import Staff, StaffDepartment
 from contacts.search import Match, find_customers, the_one
-from contacts.staff import subtree
 from sop import digest, todos
 from sop.sops import OPEN, Todo
 from sop.todos import Item, NotYours
@@ -65,8 +63,6 @@ WHY_NOT = re.compile(
 WHY = re.compile(
     r"(?:为什么|为啥|怎么)提醒(?:我)?(?:联系)?(?P<who>.{1,20}?)|why (?P<english>(?!not\b|no\b).{1,30})", re.IGNORECASE
 )
-OVERDUE = re.compile(r"逾期(的|待办|任务)?|过期(的|待办)?|overdue( to-?dos?)?", re.IGNORECASE)
-HAND_ON = re.compile(r"把(?P<whose>.{1,10}?)逾期的(?:.{0,3}个?)?(?:转|交|都)?给(?P<to>.{1,10})", re.IGNORECASE)
 ENDS = "。.!！?？~ "
 
 
@@ -231,7 +227,7 @@ def put_off(asker: Asker, wanted: list[Item], until: str) -> str:
     day = said.day if said else next_workday(asker.session, asker.userid, tomorrow) or tomorrow
     try:
         for item in wanted:
-            todos.put_off(asker.session, item.todo, asker.userid, day, asker.today)
+            todos.put_off(asker.session, item.todo, asker.userid, day, today=asker.today, now=asker.ctx.now)
     except ValueError:
         return _("{day} does not work: choose a day after today and within {days} days.").format(
             day=day, days=todos.PUT_OFF_DAYS
@@ -290,58 +286,6 @@ def why_no_todo(asker: Asker, text: str) -> str:
     return meant if isinstance(meant, str) else why_not(asker.session, meant.customer_id, asker.today, asker.zone)
 
 
-def team_of(asker: Asker) -> dict[str, str]:
-    """Names of everybody the asker leads, herself included, by userid."""
-    led = select(StaffDepartment.department_id).where(
-        StaffDepartment.userid == asker.userid, col(StaffDepartment.leads)
-    )
-    below = subtree(asker.session, asker.session.exec(led).all())
-    works = select(StaffDepartment.userid).where(col(StaffDepartment.department_id).in_(below))
-    team = select(Staff).where(Staff.active, col(Staff.userid).in_(works))
-    return {one.userid: one.name for one in asker.session.exec(team)} if below else {}
-
-
-def overdue(asker: Asker, _text: str) -> str:
-    """What is late: her own, for a leader everybody's she leads."""
-    team = team_of(asker)
-    late = todos.overdue(asker.session, [*team, asker.userid], asker.today)
-    if not late:
-        return _("Nothing is overdue.")
-    lines = [f"· {team.get(one.userid, '')} {one.title} {one.due_on:%m-%d}".replace("·  ", "· ") for one in late[:15]]
-    more = len(late) - len(lines)
-    tail = [_("… and {number} more.").format(number=more)] if more else []
-    return "\n".join((_("Overdue: {count}").format(count=len(late)), *lines, *tail))
-
-
-def hand_on(asker: Asker, text: str) -> str:
-    """A leader gives one member's overdue to-dos to another."""
-    found = HAND_ON.fullmatch(text)
-    team = team_of(asker)
-    if not team or found is None:
-        return _("Only a leader can pass on other members' to-dos.")
-    names = {name: userid for userid, name in team.items()}
-    whose, to = (member(names, found[part]) for part in ("whose", "to"))
-    if whose is None or to is None:
-        return _("I do not know both members; your team: {names}.").format(names="、".join(names))
-    late = todos.overdue(asker.session, [whose], asker.today)
-    try:
-        for one in late:
-            todos.pass_on(asker.session, one, asker.userid, to)
-    except NotYours:
-        return _("Only a leader can pass on other members' to-dos.")
-    return _("{count} passed on to {name}; they are on tomorrow's list at the latest.").format(
-        count=len(late), name=team[to]
-    )
-
-
-def member(names: dict[str, str], said: str) -> str | None:
-    """A member by name, or by 小 and her surname or given name."""
-    said = said.strip()
-    rest = said.removeprefix("小").removeprefix("老")
-    fits = [userid for name, userid in names.items() if said == name or (rest and rest in name)]
-    return fits[0] if len(fits) == 1 else None
-
-
 for pattern, handler in (
     (LIST, listed),
     (DONE, done),
@@ -350,8 +294,6 @@ for pattern, handler in (
     (WHY_NUMBER, why_number),
     (WHY_NOT, why_no_todo),
     (WHY, why_customer),
-    (OVERDUE, overdue),
-    (HAND_ON, hand_on),
     (LATER_NAMED, later_named),
     (ONE, shown),
 ):
@@ -412,7 +354,7 @@ def press_later(asker: Asker, _what: str, chosen: str) -> None:
     if item:
         tomorrow = asker.today + timedelta(days=1)
         day = next_workday(asker.session, asker.userid, tomorrow) or tomorrow
-        todos.put_off(asker.session, item.todo, asker.userid, day, asker.today)
+        todos.put_off(asker.session, item.todo, asker.userid, day, today=asker.today, now=asker.ctx.now)
 
 
 def press_not_applicable(asker: Asker, _what: str, chosen: str) -> dict[str, Any] | None:

@@ -34,10 +34,10 @@ from bot.jobs import Done, Job
 from contacts.channels import Campaign, Channel
 from contacts.facts import Order, OrderItem, Participation, Refund, Touch
 from contacts.models import ADDED, CONFIRMED, HALF_ADDED, Customer, MainStaffChange, TieChange
+from contacts.touches import TOUCH_DAYS
 from kpi.models import CHANNEL, JOINED, MAIN, ORDER, RECORD, STORE, TOUCH, OrderCredit
 from kpi.moments import later
 
-TOUCH_DAYS = 15
 REFUND_DAYS = 7
 """Of orders without a campaign."""
 PIECE = 500

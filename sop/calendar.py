@@ -1,6 +1,6 @@
 """Hours as a shop lives them: opening hours, and the hours in which staff are left alone."""
 
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 QUIET_FROM, QUIET_TO = time(20, 30), time(8, 30)
@@ -13,6 +13,11 @@ def within(hours: str, moment: time) -> bool:
     if begin <= end:
         return begin <= moment < end
     return moment >= begin or moment < end
+
+
+def evening(day: date, zone: ZoneInfo) -> datetime:
+    """When the quiet hours of a day begin."""
+    return datetime.combine(day, QUIET_FROM, zone)
 
 
 def polite_time(now: datetime, zone: ZoneInfo) -> datetime:

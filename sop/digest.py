@@ -10,7 +10,7 @@ from datetime import date, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
 from sqlmodel import Session, col
 
 from bot.clock import Clock
@@ -20,6 +20,8 @@ from bot.language import speaking
 from bot.links import Links
 from bot.outbox import say, send_card
 from contacts.models import Customer, FollowUser
+from sop import silence
+from sop.calendar import evening
 from sop.sops import OPEN, Todo
 from sop.todos import RESULTS, Item
 
@@ -53,33 +55,42 @@ def digest(zone: ZoneInfo, clock: Clock, language: str, links: Links) -> Callabl
 def send_cards(session: Session, today: date, now: datetime, links: Links) -> int:
     """Ask for every member's card of today; answers how many. Lists that went out already do not go out again."""
     lists = lists_of(session, today)
+    ignored = silence.silent(session, today)
     for userid, items in lists.items():
-        shown = card(items, today, links.address(userid, now))
+        few = ignored.get(userid, 0) >= silence.SHRINK_AFTER
+        shown = (shrunk if few else card)(items, today, links.address(userid, now))
         cause = card_cause(today, userid)
         send_card(session, userid, shown, cause=cause, now=now, priority=Priority.PUSH, lane=f"push:{userid}")
     pushed = update(Todo).where(col(Todo.shown_on) == today, col(Todo.state) == OPEN, col(Todo.pushed_at).is_(None))
     session.execute(pushed.values(pushed_at=now))
+    silence.sent(session, lists, today)
     return len(lists)
 
 
 def lists_of(session: Session, today: date, userid: str | None = None, *, new: bool = False) -> dict[str, list[Item]]:
     """Open to-dos of today by member, in the order of their numbers; `new`: those not told yet."""
+    shown = [col(Todo.shown_on) == today, col(Todo.state) == OPEN]
+    if userid is not None:
+        shown.append(col(Todo.userid) == userid)
+    if new:
+        shown.append(col(Todo.pushed_at).is_(None))
+    lists: dict[str, list[Item]] = defaultdict(list)
+    for item in items_where(session, *shown):
+        lists[item.todo.userid].append(item)
+    return dict(lists)
+
+
+def items_where(session: Session, *where: ColumnElement[bool]) -> list[Item]:
+    """To-dos with the names of their customers, by member and number."""
     tie = (col(FollowUser.customer_id) == col(Todo.customer_id)) & (col(FollowUser.userid) == col(Todo.userid))
     query = (
         select(Todo, col(Customer.name), col(FollowUser.remark))
         .join(Customer, col(Customer.id) == col(Todo.customer_id))
         .join(FollowUser, tie, isouter=True)
-        .where(col(Todo.shown_on) == today, col(Todo.state) == OPEN)
+        .where(*where)
         .order_by(col(Todo.userid), col(Todo.number))
     )
-    if userid is not None:
-        query = query.where(col(Todo.userid) == userid)
-    if new:
-        query = query.where(col(Todo.pushed_at).is_(None))
-    lists: dict[str, list[Item]] = defaultdict(list)
-    for todo, name, remark in session.execute(query):
-        lists[todo.userid].append(Item(todo, remark or name or _("customer")))
-    return dict(lists)
+    return [Item(todo, remark or name or _("customer")) for todo, name, remark in session.execute(query)]
 
 
 def card_cause(today: date, userid: str) -> str:
@@ -117,6 +128,15 @@ def card(items: list[Item], today: date, page: str | None = None, *, as_of: date
             *([{"text": _("Refresh"), "style": 2, "key": key("list", today)}] if as_of else []),
         ],
     }
+
+
+def shrunk(items: list[Item], today: date, page: str | None = None) -> dict[str, Any]:
+    """The card of who answered none lately: the one most valuable item."""
+    best = max(items, key=lambda one: (one.todo.value_fen, one.todo.priority, -(one.todo.number or 0)))
+    whole = card([best], today, page)
+    title = {"title": _("If only one thing today"), "desc": spoken(today)}
+    more = _("“my todos” shows all {count}.").format(count=len(items))
+    return whole | {"main_title": title, "sub_title_text": more}
 
 
 def line(item: Item) -> dict[str, Any]:
@@ -243,8 +263,11 @@ def announce(session: Session, today: date, now: datetime, zone: ZoneInfo) -> No
         text = "\n".join(
             (_("New for today:"), *lines, _("“{number}” shows reason and words.").format(number=new[0].todo.number))
         )
-        cause = f"todo:{new[0].todo.id}"
-        say(session, userid, text, cause=cause, now=now, priority=Priority.PUSH, lane=f"push:{userid}")
+        # The to-do's next owner is told too.
+        cause = f"todo:{new[0].todo.id}:{userid}"
+        # Too late or beyond her share it is dropped: it stands on the list whenever she asks.
+        given = {"priority": Priority.PUSH, "lane": f"push:{userid}", "deadline": evening(today, zone)}
+        say(session, userid, text, cause=cause, now=now, **given)
         for item in new:
             item.todo.pushed_at = now
             session.add(item.todo)

@@ -11,27 +11,34 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Column, Table, and_, bindparam, delete, func, select, update
+from sqlalchemy import Column, Table, and_, bindparam, delete, func, or_, select, update
 from sqlmodel import Field, Session, SQLModel, col
 
 from bot.clock import Clock
 from bot.database import BigId, UtcTime
 from bot.jobs import Done, Job, NewJob, Priority, enqueue
+from bot.language import speaking
 from bot.observability import log
 from contacts.calendar import Rota, rota
 from contacts.care import may_be_contacted
 from contacts.layers import recompute
 from contacts.models import Staff
+from contacts.offers import take_acts
 from contacts.tag_push import Pair
 from contacts.tagging import Why
 from contacts.tags import RULE
 from sop import rules
 from sop.acts import put_tags, tag_ids
 from sop.advance import advance
+from sop.card_refresh import list_changed
 from sop.conditions import Day, day_of
 from sop.enrol import charge_of, chunks, enrol
 from sop.exits import WINDOW_OVER, exit_runs
-from sop.sops import FINISHED, OPEN, WITHDRAWN, Run, Sop, SopVersion, Todo, check_rule, pause
+from sop.offers import settle
+from sop.outcomes import link
+from sop.overdue import LOOK_BACK
+from sop.reminders import remind
+from sop.sops import FINISHED, OPEN, WITHDRAWN, Run, Sop, SopVersion, Todo, sound
 from sop.triggers import Window, window_of
 
 TODOS: Table = Todo.__table__  # type: ignore[attr-defined]
@@ -52,8 +59,10 @@ LOOK_BACK_DAYS = 3
 """A plan finds what happened since the last one; a first plan, and one after a long stop, looks back so far."""
 AT_MOST = 15
 """To-dos a member is given on one day; the rest are carried over."""
-GRACE_DAYS = 3
-"""So long an overdue to-do stays on her list before it is withdrawn; her leader hears of it on the first day."""
+STALE_DAYS = 3
+"""So many days after her leader heard of it (`sop.overdue`) an overdue to-do is withdrawn."""
+LOOK_AHEAD_DAYS = 3
+"""Work that ends before she is back within so many days goes to the stand-in; the rest waits for her."""
 BY_THE_CLOCK = ("date", "silent", "booking_missed")
 """Triggers that fall due by the date alone: nothing that happens to a customer makes them fire."""
 
@@ -105,20 +114,21 @@ def plan(session: Session, today: date, now: datetime, zone: ZoneInfo) -> Counts
     """Make the plan of a day."""
     day = day_of(session, today, zone)
     window = window_of(session, day, since_last(session, today))
+    take_acts(session, day.start(window.first))
     counts = Counts()
     for sop, version in in_force(session):
-        try:
-            check_rule(session, version.rule)
-        except rules.RuleRefused as refused:
-            pause(session, sop, str(refused))
-            log.warning("SOP paused", sop=sop.code, reason=str(refused))
+        if not sound(session, sop, version):
             continue
         counts.enrolled += enrol(session, version, window)
         for one in running(session, sop):
+            if one.id != version.id and not sound(session, sop, one):
+                continue
             counts.ended += exit_runs(session, one, today, now)
             mark_windows(session, sop, one, day, now)
             counts.todos += advance(session, sop, one, day=day, now=now)
+    counts.todos += remind(session, today)
     tidy(session, day, now)
+    settle(session, now)
     choose(session, day)
     done = session.get(Planned, today) or Planned(day=today, at=now)
     done.at, done.enrolled = now, done.enrolled + counts.enrolled
@@ -140,13 +150,19 @@ def fire(session: Session, customer_ids: list[int], now: datetime, zone: ZoneInf
     today = now.astimezone(zone).date()
     day = day_of(session, today, zone)
     window = Window(day, today, {})
+    take_acts(session, day.ago(LOOK_BACK_DAYS), customer_ids)
     counts = Counts()
     for sop, version in in_force(session):
         if version.rule.when.kind not in BY_THE_CLOCK:
             counts.enrolled += enrol(session, version, window, customer_ids)
         for one in running(session, sop, customer_ids):
+            if not sound(session, sop, one):
+                continue
             counts.ended += exit_runs(session, one, today, now, customer_ids)
             counts.todos += advance(session, sop, one, day=day, now=now, only=customer_ids)
+    leave_alone(session, day, now, customer_ids)
+    link(session, customer_ids, now)
+    settle(session, now)
     if counts.todos:
         choose(session, day, late=True)
     return counts
@@ -171,11 +187,12 @@ def mark_windows(session: Session, sop: Sop, version: SopVersion, day: Day, now:
 
 def tidy(session: Session, day: Day, now: datetime) -> None:
     """Withdraw to-dos nobody may act on any more, and move those of members who left."""
-    peace = ~may_be_contacted(TODOS.c.customer_id, day.today)
-    late = col(Todo.due_on) < day.today - timedelta(days=GRACE_DAYS)
+    leave_alone(session, day, now)
+    late = or_(
+        col(Todo.escalated_on) < day.today - timedelta(days=STALE_DAYS), col(Todo.due_on) < day.today - LOOK_BACK
+    )
     gone = {"state": WITHDRAWN, "closed_at": now}
     open_ = col(Todo.state) == OPEN
-    session.execute(update(Todo).where(open_, peace).values(**gone, result="do not contact, or a complaint is open"))
     session.execute(update(Todo).where(open_, late).values(**gone, result="overdue for too long"))
     away = select(col(Staff.userid)).where(~col(Staff.active))
     left = session.execute(select(Todo.id, Todo.customer_id).where(open_, col(Todo.userid).in_(away))).all()  # type: ignore[call-overload]
@@ -184,6 +201,15 @@ def tidy(session: Session, day: Day, now: datetime) -> None:
         heir = charge.now(None, row.customer_id)
         values = {"userid": heir} if heir else {**gone, "result": "nobody is in charge of her"}
         session.execute(update(Todo).where(col(Todo.id) == row.id).values(**values))
+
+
+def leave_alone(session: Session, day: Day, now: datetime, only: list[int] | None = None) -> None:
+    """Withdraw the to-dos of customers who want peace, or have an open complaint; of `only` these where given."""
+    which = [col(Todo.state) == OPEN, ~may_be_contacted(TODOS.c.customer_id, day.today)]
+    if only is not None:
+        which.append(col(Todo.customer_id).in_(only))
+    gone = {"state": WITHDRAWN, "closed_at": now, "result": "do not contact, or a complaint is open"}
+    session.execute(update(Todo).where(*which).values(**gone))
 
 
 def choose(session: Session, day: Day, *, late: bool = False) -> None:
@@ -205,7 +231,7 @@ def choose(session: Session, day: Day, *, late: bool = False) -> None:
             if row.shown_on == day.today:
                 given[row.userid] = max(given[row.userid], row.number or 0)
         rows = [row for row in rows if row.shown_on != day.today]
-    days = rota(session, {row.userid for row in rows}, day.today, day.today + timedelta(days=GRACE_DAYS))
+    days = rota(session, {row.userid for row in rows}, day.today, day.today + timedelta(days=LOOK_AHEAD_DAYS))
     places = [place(row, day, days, given) for row in rows]
     if places:
         session.connection().execute(PLACE, places)
@@ -215,7 +241,7 @@ def place(row: Any, day: Day, days: Rota, given: Counter[str]) -> dict[str, Any]
     """Where a to-do stands today: its member, its number, or why it is carried over."""
     userid, carried = row.userid, ""
     if not days.works(userid, day.today):
-        ahead = (day.today + timedelta(days=one) for one in range(1, GRACE_DAYS + 1))
+        ahead = (day.today + timedelta(days=one) for one in range(1, LOOK_AHEAD_DAYS + 1))
         back = next((one for one in ahead if days.works(userid, one)), date.max)
         stand_in = days.stand_in(userid, day.today)
         if stand_in and row.due_on < back:
@@ -233,14 +259,15 @@ def place(row: Any, day: Day, days: Rota, given: Counter[str]) -> dict[str, Any]
     return {**here, "new_shown": day.today, "new_number": given[userid]}
 
 
-def planner(zone: ZoneInfo, clock: Clock) -> Callable[[Job], Awaitable[Done]]:
-    """The runner of the morning's plan."""
+def planner(zone: ZoneInfo, clock: Clock, language: str) -> Callable[[Job], Awaitable[Done]]:
+    """The runner of the morning's plan; to-dos of notes are worded in the company's language."""
 
     async def run(_: Job) -> Done:
         def then(session: Session) -> None:
             now = clock.now()
             today = now.astimezone(zone).date()
-            counts = plan(session, today, now, zone)
+            with speaking(language):
+                counts = plan(session, today, now, zone)
             log.info("day planned", day=str(today), enrolled=counts.enrolled, ended=counts.ended, todos=counts.todos)
 
         return Done("planned", then=then)
@@ -266,6 +293,13 @@ def listener(clock: Clock) -> Callable[[Job], Awaitable[Done]]:
     return run
 
 
+def relieved(session: Session, customer_ids: list[int], today: date, now: datetime) -> list[str]:
+    """Members whose list of today just lost a to-do by itself: she came, ordered, wants to be left in peace."""
+    closed = (col(Todo.state) == WITHDRAWN, col(Todo.closed_at) == now, col(Todo.shown_on) == today)
+    whose = select(col(Todo.userid)).where(*closed, col(Todo.customer_id).in_(customer_ids))
+    return sorted(set(session.scalars(whose)))
+
+
 def firer(zone: ZoneInfo, clock: Clock, after: After) -> Callable[[Job], Awaitable[Done]]:
     """The runner that looks at every customer something happened to; `after` tells members what is new."""
 
@@ -274,10 +308,14 @@ def firer(zone: ZoneInfo, clock: Clock, after: After) -> Callable[[Job], Awaitab
             ids = list(session.scalars(select(col(Stirred.customer_id)).limit(FIRE_AT_ONCE)))
             if not ids:
                 return
-            recompute(session, ids, clock.now(), job.key)
+            now = clock.now()
+            today = now.astimezone(zone).date()
+            recompute(session, ids, now, job.key)
             for part in chunks(ids):
-                if fire(session, part, clock.now(), zone).todos:
-                    after(session, clock.now().astimezone(zone).date(), clock.now())
+                if fire(session, part, now, zone).todos:
+                    after(session, today, now)
+                for userid in relieved(session, part, today, now):
+                    list_changed(session, userid, today, now)
                 session.execute(delete(Stirred).where(col(Stirred.customer_id).in_(part)))
 
         return Done("looked at", then=then)

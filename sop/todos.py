@@ -11,7 +11,9 @@ from contacts.facts import CALL, STEP
 from contacts.leaders import leads
 from contacts.models import Customer
 from contacts.touches import report
+from sop.offers import settle
 from sop.sops import DONE, NOT_APPLICABLE, OPEN, WITHDRAWN, Run, Todo
+from sop.todo_log import keep
 
 RESULTS = ("replied", "no_reply", "booked", "deal", "refused", "unreachable")
 CONTACTS = ("replied", "booked", "deal", "refused")
@@ -41,8 +43,10 @@ def finish(session: Session, todo: Todo, by: str, result: str, now: datetime) ->
     allowed(session, todo, by)
     if todo.state != OPEN:
         return
+    keep(session, todo, by, "finish", now)
     todo.state, todo.result, todo.closed_at, todo.closed_by = DONE, result, now, by
     session.add(todo)
+    settle_offers(session, todo, now)
     scene, reference = CALL if todo.via == "call" else STEP, f"todo:{todo.id}"
     about = {"sop_id": todo.sop_id, "campaign_id": todo.campaign_id}
     report(session, todo.customer_id, by, scene, reference=reference, at=now, **about)
@@ -65,14 +69,15 @@ def contacted(session: Session, customer_id: int, now: datetime) -> None:
     session.execute(update(Customer).where(col(Customer.id) == customer_id).values(last_contact_at=now))
 
 
-def put_off(session: Session, todo: Todo, by: str, until: date, today: date) -> None:
+def put_off(session: Session, todo: Todo, by: str, until: date, *, today: date, now: datetime) -> None:
     """Not today but on a later day. Raises `NotYours`, and ValueError for a day that is past or far away."""
     allowed(session, todo, by)
     if not today < until <= today + timedelta(days=PUT_OFF_DAYS):
         raise ValueError(f"{until} must be a day after today and within {PUT_OFF_DAYS} days")
     if todo.state == OPEN:
+        keep(session, todo, by, "put_off", now)
         todo.day, todo.due_on, todo.shown_on, todo.number = until, max(todo.due_on, until), None, None
-        todo.carried = "put off"
+        todo.carried, todo.escalated_on = "put off", None
         session.add(todo)
 
 
@@ -81,20 +86,24 @@ def dismiss(session: Session, todo: Todo, by: str, reason: str, now: datetime) -
     allowed(session, todo, by)
     if todo.state != OPEN:
         return
+    keep(session, todo, by, "dismiss", now)
     todo.state, todo.result, todo.closed_at, todo.closed_by = NOT_APPLICABLE, reason[:200], now, by
     session.add(todo)
+    settle_offers(session, todo, now)
     run = session.get(Run, todo.run_id) if todo.run_id else None
     if run and run.state == "active":
         run.state, run.reason, run.ended_at = "exited", f"not applicable: {reason}"[:200], now
         session.add(run)
 
 
-def pass_on(session: Session, todo: Todo, by: str, to: str) -> None:
-    """Give it to another member: leaders only. Raises `NotYours`."""
+def pass_on(session: Session, todo: Todo, by: str, to: str, *, today: date, now: datetime) -> None:
+    """Give it to another member, who has until the end of today at least: leaders only. Raises `NotYours`."""
     if not (leads(session, by, todo.userid) and leads(session, by, to)):
         raise NotYours(todo.userid)
-    if todo.state == OPEN:
-        todo.userid, todo.shown_on, todo.number = to, None, None
+    if todo.state == OPEN and todo.userid != to:
+        keep(session, todo, by, "pass_on", now)
+        todo.userid, todo.shown_on, todo.number, todo.pushed_at = to, None, None, None
+        todo.due_on, todo.escalated_on = max(todo.due_on, today), None
         session.add(todo)
 
 
@@ -103,8 +112,17 @@ def withdraw(session: Session, todo: Todo, by: str, now: datetime) -> None:
     if not leads(session, by, todo.userid):
         raise NotYours(todo.userid)
     if todo.state == OPEN:
+        keep(session, todo, by, "withdraw", now)
         todo.state, todo.closed_at, todo.closed_by = WITHDRAWN, now, by
         session.add(todo)
+        settle_offers(session, todo, now)
+
+
+def settle_offers(session: Session, todo: Todo, now: datetime) -> None:
+    """The offer a to-do hands over is given with it, or returns to the stock."""
+    if todo.run_id:
+        session.flush()
+        settle(session, now, [todo.run_id])
 
 
 def allowed(session: Session, todo: Todo, by: str) -> None:

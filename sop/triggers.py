@@ -259,6 +259,8 @@ def occurrence(row: Any, trigger: Any, window: Window) -> Occurrence:
     elif isinstance(trigger, rules.Silent):
         day += timedelta(days=trigger.days)
     since = moment if isinstance(moment, datetime) else window.day.start(day)
+    if isinstance(trigger, rules.BookingMissed):
+        since = window.day.start(day)  # whoever came before her hour did come
     return Occurrence(row.customer_id, day, row.key, row.userid, since)
 
 
