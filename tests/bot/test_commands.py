@@ -71,7 +71,8 @@ async def test_an_unknown_command_is_an_error(tmp_path: Path) -> None:
     assert "No such command" in ended.err
 
 
-async def test_migrate_makes_the_newest_schema_and_says_so(tmp_path: Path, settings: dict[str, str]) -> None:
+async def test_migrate_makes_the_newest_schema_and_says_so(tmp_path: Path, empty_database_url: str) -> None:
+    settings = GOOD | {"DATABASE_URL": empty_database_url}
     first = await frontline("migrate", folder=tmp_path, settings=settings)
     again = await frontline("migrate", folder=tmp_path, settings=settings)
 

@@ -146,8 +146,8 @@ async def test_a_wecom_that_does_not_answer_is_named(bot: RunningBot) -> None:
     assert "FRONTLINE_API_BASE" in finding.cure
 
 
-async def test_a_database_that_is_behind_is_named(wecom: WeCom, tmp_path: Path, database_url: str) -> None:
-    finding = await wrong(bot_settings(wecom.corp, wecom.url, database_url, tmp_path))
+async def test_a_database_that_is_behind_is_named(wecom: WeCom, tmp_path: Path, empty_database_url: str) -> None:
+    finding = await wrong(bot_settings(wecom.corp, wecom.url, empty_database_url, tmp_path))
 
     assert finding.what == f"database at revision None, newest is {head()}"
     assert finding.cure == "run: frontline migrate"
