@@ -7,6 +7,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 ARGS ?=
+# Tests spend half their time waiting for sockets and disks.
+WORKERS ?= 4
 
 .PHONY: demo test check bench setup browser
 
@@ -14,7 +16,7 @@ demo: $(VENV)/installed
 	@$(BIN)/frontline demo $(ARGS)
 
 test: check browser
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 check: $(VENV)/installed-for-tests
 	$(BIN)/ruff check .
