@@ -138,7 +138,7 @@ def runners(
         CARD_REFRESH: CardRefresher(gateway, database, clock, settings).runner(),
         ASK_MODEL: ModelQuestions(model, database, clock, zone, cannot_answer).runner(),
         WRITE_DRAFT: Drafts(model, database, clock, zone).runner(),
-        mass_sends.ASK: mass_sends.asker(gateway, database, clock),
+        mass_sends.ASK: mass_sends.asker(gateway, database, clock, zone),
         mass_sends.RESULT: Runner(mass_sends.fetcher(gateway, database, clock)),
     }
 

@@ -1,7 +1,7 @@
 """Staff ask for words to say: "话术 价格太贵", "太贵了怎么回", "script price"; "给李女士" has them filled for her."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,7 +16,7 @@ from bot.wecom.events import CardClicked, TextMessage
 from contacts.changes import CUSTOMERS, TIES
 from contacts.search import SURE, Match, find_customers, the_one, visible
 from scripts_library.attachments import LinkPart
-from scripts_library.context import ScriptContext, context_for
+from scripts_library.context import called, context_for
 from scripts_library.models import COPIED, SHOWN
 from scripts_library.scripts import Filled, fill, log_use
 from scripts_library.search import Hit, search
@@ -191,13 +191,6 @@ def chosen(event: CardClicked, ctx: Context) -> None:
             send_file(ctx.session, event.userid, part, cause=str(ctx.event_id), now=ctx.now)
     use = [(script_id or 0, filled.version.number)]
     log_use(ctx.session, use, COPIED, userid=event.userid, customer_id=customer_id, now=ctx.now)
-
-
-def called(context: ScriptContext, whom: str) -> ScriptContext:
-    """The context with the customer called what the member calls her, where that is a name and not a spelling of it."""
-    if len(whom) < 2 or not all("\u4e00" <= character <= "\u9fff" for character in whom):
-        return context
-    return replace(context, customer=replace(context.customer, name=whom))
 
 
 def links(filled: Filled) -> list[str]:

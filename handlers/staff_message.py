@@ -38,10 +38,13 @@ def help_text() -> str:
             *help_lines(),
             _("· ping – whether I am here"),
             _("· script too expensive – what to say to a customer; add “for Ms Li” to have it filled in"),
+            _("· write a message to Ms Li about her appointment – a draft from the library"),
             _("· my todos – then: 3 for reason and words, done 3 booked, postpone 3 to Friday, why 3, overdue"),
             _("· tag Ms Li as high intent – also: untag, who tagged Ms Li, undo"),
             _("· Ms Li wants no more messages; Ms Wang complained about …; note about Ms Li …"),
             _("· I am off tomorrow, Xiao Chen stands in; lost customers"),
+            _("· undo – takes back your last tag, to-do or note; fewer messages, mornings only, all messages"),
+            _("· leaders: overdue, nudge Xiao Wang, give Ms Li's to-do to Xiao Wang, ask Xiao Wang to contact Ms Li"),
             _("New customers are greeted for you; I tell you when a customer is shared with a colleague."),
         )
     )
