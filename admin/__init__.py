@@ -1,1 +1,1 @@
-"""Pages where operations edit what the bot does."""
+"""Pages: the light ones behind a link, and those where operations edit what the bot does."""

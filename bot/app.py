@@ -13,6 +13,8 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy import Connection, text
 
+from admin import routes as pages
+from admin.light import LIGHT, Light
 from bot import api, callback, metrics_api
 from bot.api import API, Api
 from bot.callback import ACCEPTOR, CRYPTO, Acceptor
@@ -94,13 +96,14 @@ def create_app(settings: Settings, clock: Clock | None = None) -> web.Applicatio
         async with open_bot(settings, clock) as bot:
             app[BOT], app[ACCEPTOR] = bot, bot.acceptor
             app[API] = Api(bot.database, clock, settings)
+            app[LIGHT] = Light(bot.database, clock, settings)
             await tick(bot.database, clock, ZoneInfo(settings.timezone))
             bot.start()
             yield
             await bot.stop()
 
     app.cleanup_ctx.append(run)
-    app.add_routes([*callback.routes, *api.routes, *metrics_api.routes, *routes])
+    app.add_routes([*callback.routes, *api.routes, *metrics_api.routes, *pages.routes, *routes])
     return app
 
 
