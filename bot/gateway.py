@@ -287,6 +287,30 @@ class Gateway(Client):
         answer = await self.post("externalcontact/add_msg_template", data=body)
         return str(answer.get("msgid") or ""), list(answer.get("fail_list") or [])
 
+    async def find_mass_send(self, userid: str, text: str, since: datetime, until: datetime) -> str:
+        """get_groupmsg_list_v2: the msgid of a task with this text that the member has; empty when there is none."""
+        body: dict[str, Any] = {
+            "chat_type": "single",
+            "start_time": int(since.timestamp()),
+            "end_time": int(until.timestamp()) + 60,
+            "filter_type": 2,
+            "limit": 100,
+            "cursor": "",
+        }
+        while True:
+            answer = await self.post("externalcontact/get_groupmsg_list_v2", data=body)
+            for one in answer.get("group_msg_list") or []:
+                if (one.get("text") or {}).get("content") == text and await self._is_asked(str(one["msgid"]), userid):
+                    return str(one["msgid"])
+            body["cursor"] = str(answer.get("next_cursor") or "")
+            if not body["cursor"]:
+                return ""
+
+    async def _is_asked(self, msgid: str, userid: str) -> bool:
+        """get_groupmsg_task: whether a member is to confirm this task."""
+        answer = await self.post("externalcontact/get_groupmsg_task", data={"msgid": msgid, "limit": 1000})
+        return any(str(one.get("userid")) == userid for one in answer.get("task_list") or [])
+
     async def mass_send_results(self, msgid: str, userid: str) -> dict[str, int]:
         """get_groupmsg_send_result: status by external userid (0 unsent, 1 sent, 2 no friend, 3 too many)."""
         statuses: dict[str, int] = {}

@@ -112,16 +112,22 @@ def tell_leader(moves: Any, action: rules.TellLeader, group: Sequence[Any]) -> N
 
 def mass_send(moves: Any, action: rules.MassSendAction, group: Sequence[Any]) -> None:
     """One task per member and day: one text for all her customers of this step."""
-    ids: dict[str, list[int]] = defaultdict(list)
+    hers: dict[str, dict[int, Any]] = defaultdict(dict)
     for run in group:
         userid = moves.charge.now(run.userid, run.customer_id)
         if userid is None:
             moves.note(run, "skipped", "nobody is in charge of her")
-            continue
-        ids[userid].append(run.customer_id)
-        moves.note(run, "mass send asked")
-    made = contexts(moves.session, [(userid, 0) for userid in ids], moves.now, moves.day.zone)
-    for userid, customers in ids.items():
+        else:
+            hers[userid][run.customer_id] = run
+    made = contexts(moves.session, [(userid, 0) for userid in hers], moves.now, moves.day.zone)
+    for userid, runs in hers.items():
+        position = group[0].position
+        key = f"{moves.version.id}:{position}:{userid}:{moves.day.today}"
         text = fill(action.text, made[(userid, 0)].values({}))
-        key = f"{moves.version.id}:{group[0].position}:{userid}:{moves.day.today}"
-        mass_sends.ask(moves.session, key, userid, text, customers, sop_id=moves.version.sop_id, now=moves.now)
+        wanted = mass_sends.Wanted(key, userid, text, moves.version.sop_id, position)
+        left_out = mass_sends.ask(moves.session, wanted, {one: run.id for one, run in runs.items()}, moves.now)
+        for customer_id, run in runs.items():
+            if customer_id in left_out:
+                moves.note(run, "skipped", "she is no WeCom friend of anybody here")
+            else:
+                moves.note(run, "mass send asked")

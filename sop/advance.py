@@ -68,9 +68,8 @@ ACTS: dict[type[Any], Callable[..., None]] = {
     rules.TagAction: acts.tag,
     rules.StageAction: acts.stage,
     rules.TellLeader: acts.tell_leader,
-    rules.MassSendAction: acts.mass_send,
 }
-"""How each kind of step without a to-do is carried out: a function of (moves, action, group)."""
+"""How steps that reach no customer are carried out: a function of (moves, action, group)."""
 
 
 @dataclass
@@ -172,6 +171,8 @@ def carry_out(moves: Moves, step: rules.Step, group: list[Standing]) -> None:
     else:
         if isinstance(action, rules.TodoAction):
             todo(moves, action, group)
+        elif isinstance(action, rules.MassSendAction):
+            acts.mass_send(moves, action, not_too_often(moves, group))
         else:
             ACTS[type(action)](moves, action, group)
         for run in group:
@@ -283,6 +284,15 @@ def held(run: Standing, moves: Moves) -> None:
         return
     moves.note(run, "held", f"reached {TOUCHES_A_WEEK} times in seven days")
     run.due_on = moves.day.today + timedelta(days=1)
+
+
+def not_too_often(moves: Moves, group: list[Standing]) -> list[Standing]:
+    """The runs whose customer may be reached once more this week; the others wait."""
+    touched = often_touched(moves, group)
+    for run in group:
+        if run.customer_id in touched:
+            held(run, moves)
+    return [run for run in group if run.customer_id not in touched]
 
 
 def often_touched(moves: Moves, group: Sequence[Standing]) -> set[int]:

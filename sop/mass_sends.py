@@ -1,12 +1,15 @@
 """Mass sends (企业群发): asked of WeCom per member, confirmed by her in her client, their results fetched.
 
-A task is made once and never again: what the platform refuses is kept with its reason.
+A task is made once and never again. What becomes of each customer is written to the run that asked, with the reason.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import Column, Index, UniqueConstraint, insert, select, update
+from sqlalchemy import Column, Index, Table, UniqueConstraint, bindparam, insert, select, update
 from sqlmodel import Field, Session, SQLModel, col
 
 from bot.clock import Clock
@@ -14,16 +17,29 @@ from bot.database import BigId, Database, UtcTime
 from bot.gateway import Gateway
 from bot.jobs import Done, Job, NewJob, Priority, Runner, enqueue
 from bot.wecom.errors import WeComError
+from contacts.care import may_be_contacted
 from contacts.facts import MASS_SEND, Touch
 from contacts.models import Identity
+from sop.sops import StepOutcome
 
 ASK, RESULT = "mass_send", "mass_send_result"
 """Kinds of jobs."""
-ASKED, CREATED, CONFIRMED, REFUSED = "asked", "created", "confirmed", "refused"
+ASKED, CREATED, CONFIRMED, REFUSED, UNCONFIRMED = "asked", "created", "confirmed", "refused", "unconfirmed"
 LOOK_AFTER = timedelta(hours=2)
 LOOKS = 36
 """Three days of looks; whoever has not confirmed by then will not."""
-SENT = 1
+DISPATCHING = 41063
+MOST = 10_000
+"""Customers of one task."""
+REFUSALS = {41048, 40063, 84061, 40003, 48002}
+UNSENT, SENT, NO_FRIEND, HAD_ENOUGH, IN_PEACE = 0, 1, 2, 3, 4
+"""The platform's statuses, and ours for who was left out at the last moment."""
+REASONS = {
+    NO_FRIEND: "she is no WeCom friend of the member any more",
+    HAD_ENOUGH: "she had as many mass sends as the platform lets her get",
+    IN_PEACE: "do not contact, or a complaint is open",
+}
+OUTCOMES: Table = StepOutcome.__table__  # type: ignore[attr-defined]
 
 
 class MassSend(SQLModel, table=True):
@@ -34,6 +50,8 @@ class MassSend(SQLModel, table=True):
     userid: str
     text: str
     sop_id: int | None = None
+    position: str = ""
+    """The step of the runs that asked."""
     msgid: str = ""
     state: str = ASKED
     reason: str = ""
@@ -42,13 +60,14 @@ class MassSend(SQLModel, table=True):
 
 
 class MassSendCustomer(SQLModel, table=True):
-    """One customer of a task; status as the platform's: 0 unsent, 1 sent, 2 no friend, 3 over the monthly number."""
+    """One customer of a task, and the run that asked."""
 
     id: int | None = Field(default=None, sa_column=Column(BigId, primary_key=True, autoincrement=True))
     mass_send_id: int = Field(sa_type=BigId)
     customer_id: int = Field(sa_type=BigId)
     external_userid: str
-    status: int = 0
+    run_id: int | None = Field(default=None, sa_type=BigId)
+    status: int = UNSENT
 
     __table_args__ = (
         UniqueConstraint("mass_send_id", "external_userid"),
@@ -56,69 +75,113 @@ class MassSendCustomer(SQLModel, table=True):
     )
 
 
-def ask(
-    session: Session, key: str, userid: str, text: str, customers: list[int], *, sop_id: int | None, now: datetime
-) -> None:
-    """Ask for one task; the same key again asks nothing. Customers without a WeCom identity are left out."""
-    if session.scalars(select(MassSend).where(col(MassSend.key) == key)).first():
-        return
-    made = MassSend(key=key, userid=userid, text=text, sop_id=sop_id, asked_at=now)
+RECIPIENTS: Table = MassSendCustomer.__table__  # type: ignore[attr-defined]
+STATUS = update(RECIPIENTS).where(RECIPIENTS.c.id == bindparam("which")).values(status=bindparam("found"))
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One text of one member; `key` is what for, and is asked once for ever."""
+
+    key: str
+    userid: str
+    text: str
+    sop_id: int | None = None
+    position: str = ""
+
+
+def ask(session: Session, wanted: Wanted, runs: Mapping[int, int], now: datetime) -> list[int]:
+    """Ask for it to be sent to customers ({id: run id}); answers those who have no WeCom identity and are left out."""
+    first = select(col(MassSend.id)).where(col(MassSend.key) == wanted.key)
+    if session.scalars(first).first():
+        return []
+    known = identities(session, sorted(runs))
+    for number, start in enumerate(range(0, len(known), MOST)):
+        key = f"{wanted.key}:{number}" if number else wanted.key
+        ask_part(session, wanted, key, [(one, value, runs[one]) for one, value in known[start : start + MOST]], now)
+    return sorted(set(runs) - {one for one, _ in known})
+
+
+def identities(session: Session, customers: list[int]) -> list[tuple[int, str]]:
+    """(customer id, external userid) of those who have one."""
+    known = select(col(Identity.customer_id), col(Identity.value)).where(col(Identity.kind) == "external_userid")
+    found: list[tuple[int, str]] = []
+    for start in range(0, len(customers), 400):
+        rows = session.execute(known.where(col(Identity.customer_id).in_(customers[start : start + 400])))
+        found += [(one, value) for one, value in rows]
+    return found
+
+
+def ask_part(session: Session, wanted: Wanted, key: str, to: list[tuple[int, str, int]], now: datetime) -> None:
+    """One task of at most so many customers as the platform takes."""
+    made = MassSend(
+        key=key, userid=wanted.userid, text=wanted.text, sop_id=wanted.sop_id, position=wanted.position, asked_at=now
+    )
     session.add(made)
     session.flush()
-    known = select(col(Identity.customer_id), col(Identity.value)).where(col(Identity.kind) == "external_userid")
-    for start in range(0, len(customers), 400):
-        found = session.execute(known.where(col(Identity.customer_id).in_(customers[start : start + 400]))).all()
-        rows = [
-            {"mass_send_id": made.id, "customer_id": one, "external_userid": value, "status": 0} for one, value in found
-        ]
-        if rows:
-            session.execute(insert(MassSendCustomer), rows)
-    job = NewJob(f"{ASK}:{key}", ASK, now, lane=f"{ASK}:{userid}", payload={"id": made.id}, priority=Priority.PUSH)
-    enqueue(session, job)
+    names = ("customer_id", "external_userid", "run_id")
+    rows = [{"mass_send_id": made.id, "status": UNSENT, **dict(zip(names, one, strict=True))} for one in to]
+    session.connection().execute(insert(RECIPIENTS), rows)
+    lane = f"{ASK}:{wanted.userid}"
+    enqueue(session, NewJob(f"{ASK}:{key}", ASK, now, lane=lane, payload={"id": made.id}, priority=Priority.PUSH))
 
 
-def asker(gateway: Gateway, database: Database, clock: Clock) -> Runner:
-    """The runner that makes a task on the platform; a refusal is kept, a doubtful attempt is not repeated."""
+def asker(gateway: Gateway, database: Database, clock: Clock, zone: ZoneInfo) -> Runner:
+    """The runner that makes a task on the platform; a refusal is kept.
+
+    After an attempt whose answer never came the platform is asked first: a task that is there is not made again.
+    """
 
     async def run(job: Job) -> Done:
-        task = await database.read(lambda session: session.get_one(MassSend, job.payload["id"]))
-        who = await database.read(lambda session: recipients(session, job.payload["id"]))
-        if job.unanswered:
-            return Done(REFUSED, then=closed(task.id or 0, "an attempt without an answer may have made the task"))
+        task_id, now = job.payload["id"], clock.now()
+        task = await database.read(lambda session: session.get_one(MassSend, task_id))
+        who, spared = await database.read(lambda session: recipients(session, task_id, now, zone))
         if not who:
-            return Done(REFUSED, then=closed(task.id or 0, "none of the customers is a WeCom friend"))
+            return Done(REFUSED, then=closed(task, REFUSED, "none of the customers may be sent to", now, spared))
+        msgid, failed = "", list[str]()
+        if job.unanswered:
+            msgid = await gateway.find_mass_send(task.userid, task.text, job.created_at, now)
         try:
-            msgid, failed = await gateway.ask_mass_send(task.userid, who, task.text)
+            if not msgid:
+                msgid, failed = await gateway.ask_mass_send(task.userid, who, task.text)
         except WeComError as error:
-            if error.errcode not in {41048, 40063, 84061, 40003, 48002}:
+            if error.errcode not in REFUSALS:
                 raise
-            return Done(REFUSED, then=closed(task.id or 0, str(error)))
+            return Done(REFUSED, then=closed(task, REFUSED, str(error), now, spared))
 
         def then(session: Session) -> None:
-            session.execute(update(MassSend).where(col(MassSend.id) == task.id).values(msgid=msgid, state=CREATED))
-            lost = (col(MassSendCustomer.mass_send_id) == task.id, col(MassSendCustomer.external_userid).in_(failed))
-            session.execute(update(MassSendCustomer).where(*lost).values(status=2))
-            look_again(session, task.id or 0, 1, clock.now())
+            session.execute(update(MassSend).where(col(MassSend.id) == task_id).values(msgid=msgid, state=CREATED))
+            take(session, task, dict.fromkeys(spared, IN_PEACE) | dict.fromkeys(failed, NO_FRIEND), now)
+            look_again(session, task_id, 1, now)
 
         return Done(CREATED, then=then)
 
     def given_up(session: Session, job: Job, reason: str) -> None:
-        closed(job.payload["id"], reason)(session)
+        closed(session.get_one(MassSend, job.payload["id"]), REFUSED, reason, clock.now())(session)
 
     return Runner(run, given_up)
 
 
-def recipients(session: Session, task_id: int) -> list[str]:
-    """External userids of a task."""
-    mine = col(MassSendCustomer.mass_send_id) == task_id
-    return list(session.scalars(select(col(MassSendCustomer.external_userid)).where(mine)))
+def recipients(session: Session, task_id: int, now: datetime, zone: ZoneInfo) -> tuple[list[str], list[str]]:
+    """External userids of a task: whom to send to, and who must be left in peace at this moment."""
+    peace = may_be_contacted(RECIPIENTS.c.customer_id, now.astimezone(zone).date())
+    query = select(col(MassSendCustomer.external_userid), peace).where(col(MassSendCustomer.mass_send_id) == task_id)
+    rows = session.execute(query.order_by(col(MassSendCustomer.id))).all()
+    return [one for one, may in rows if may], [one for one, may in rows if not may]
 
 
-def closed(task_id: int, reason: str) -> Callable[[Session], None]:
-    """The write that ends a task which was not made."""
+def closed(
+    task: MassSend, state: str, reason: str, now: datetime, spared: Sequence[str] = ()
+) -> Callable[[Session], None]:
+    """The write that ends a task nobody was sent; each run hears why."""
 
     def write(session: Session) -> None:
-        session.execute(update(MassSend).where(col(MassSend.id) == task_id).values(state=REFUSED, reason=reason[:300]))
+        ended = update(MassSend).where(col(MassSend.id) == task.id).values(state=state, reason=reason[:300])
+        session.execute(ended)
+        take(session, task, dict.fromkeys(spared, IN_PEACE), now)
+        unsent = (RECIPIENTS.c.mass_send_id == task.id, RECIPIENTS.c.status == UNSENT, RECIPIENTS.c.run_id.is_not(None))
+        runs = session.connection().execute(select(RECIPIENTS.c.run_id).where(*unsent)).scalars()
+        put_on_record(session, task, dict.fromkeys(runs, ("skipped", f"mass send: {reason}"[:300])), now)
 
     return write
 
@@ -136,32 +199,57 @@ def fetcher(gateway: Gateway, database: Database, clock: Clock) -> Callable[[Job
     async def run(job: Job) -> Done:
         task_id, look = job.payload["id"], job.payload["look"]
         task = await database.read(lambda session: session.get_one(MassSend, task_id))
-        statuses = await gateway.mass_send_results(task.msgid, task.userid)
+        try:
+            statuses = await gateway.mass_send_results(task.msgid, task.userid)
+        except WeComError as error:
+            if error.errcode != DISPATCHING:
+                raise
+            statuses = {}
+        over = bool(statuses) and (SENT in statuses.values() or UNSENT not in statuses.values())
 
         def then(session: Session) -> None:
-            sent = take_results(session, task, statuses, clock.now())
-            if not sent and look < LOOKS:
-                look_again(session, task_id, look + 1, clock.now())
+            now = clock.now()
+            take(session, task, statuses, now)
+            if over:
+                session.execute(update(MassSend).where(col(MassSend.id) == task_id).values(state=CONFIRMED, looks=look))
+            elif look < LOOKS:
+                look_again(session, task_id, look + 1, now)
+            else:
+                closed(task, UNCONFIRMED, f"{task.userid} did not confirm it within 3 days", now)(session)
 
         return Done(f"{sum(one == SENT for one in statuses.values())} sent", then=then)
 
     return run
 
 
-def take_results(session: Session, task: MassSend, statuses: dict[str, int], now: datetime) -> bool:
-    """Write the results of a task; whether the member has confirmed it."""
-    mine = col(MassSendCustomer.mass_send_id) == task.id
-    rows = session.scalars(select(MassSendCustomer).where(mine)).all()
-    for row in rows:
-        status = statuses.get(row.external_userid, row.status)
-        if status == SENT and row.status != SENT:
-            session.add(reached(task, row.customer_id, now))
-        row.status = status
-        session.add(row)
-    confirmed = bool(statuses) and any(statuses.values())
-    if confirmed:
-        session.execute(update(MassSend).where(col(MassSend.id) == task.id).values(state=CONFIRMED))
-    return confirmed
+def take(session: Session, task: MassSend, statuses: Mapping[str, int], now: datetime) -> None:
+    """Write what became of customers, where that is new: their status, a touch of who was reached, the outcome."""
+    rows = session.connection().execute(select(RECIPIENTS).where(RECIPIENTS.c.mass_send_id == task.id)).all()
+    new = [
+        (row, statuses[row.external_userid])
+        for row in rows
+        if statuses.get(row.external_userid, row.status) != row.status
+    ]
+    if not new:
+        return
+    session.connection().execute(STATUS, [{"which": row.id, "found": status} for row, status in new])
+    session.add_all(reached(task, row.customer_id, now) for row, status in new if status == SENT)
+    outcomes = {
+        row.run_id: ("sent", "") if status == SENT else ("skipped", f"mass send: {REASONS.get(status, status)}")
+        for row, status in new
+        if row.run_id
+    }
+    put_on_record(session, task, outcomes, now)
+
+
+def put_on_record(session: Session, task: MassSend, outcomes: Mapping[int, tuple[str, str]], now: datetime) -> None:
+    """The outcome of the step for each run."""
+    rows: list[dict[str, Any]] = [
+        {"run_id": run_id, "position": task.position, "at": now, "outcome": outcome, "reason": reason}
+        for run_id, (outcome, reason) in outcomes.items()
+    ]
+    if rows:
+        session.connection().execute(insert(OUTCOMES), rows)
 
 
 def reached(task: MassSend, customer_id: int, now: datetime) -> Touch:
