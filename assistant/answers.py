@@ -8,14 +8,17 @@ from sqlmodel import Session
 from assistant.briefs import brief_answer, readers_answer
 from assistant.campaign_answers import campaign_kpis, commission_answer, targets_answer
 from assistant.campaign_reviews import review_answer
+from assistant.change_answers import behind_answer, change_answer
 from assistant.customer_answers import credit_answer, customer_answer, lost_answer, new_answer
 from assistant.people import Asker, Unanswerable, Whose, whose_numbers
 from assistant.questions import (
     ME,
+    Behind,
     BriefReaders,
     CampaignBrief,
     CampaignKpis,
     CampaignReview,
+    Changed,
     CommissionQuestion,
     Credit,
     CustomerQuestion,
@@ -78,7 +81,7 @@ def numbers(session: Session, asker: Asker, question: Numbers) -> list[str]:
 
 def wide(session: Session, asker: Asker, whose: Whose, question: Numbers, name: str) -> Scope:
     """Whose rows: a company-wide number asked for without a name is the company's, for who may see it."""
-    if METRICS[name].company_only and question.whose == ME:
+    if METRICS[name].company_only and question.whose in {"", ME}:
         try:
             return team_of(session, asker.userid)
         except NotYours:
@@ -143,7 +146,8 @@ def rank(session: Session, asker: Asker, question: Rank) -> list[str]:
     """The asker's own place among her colleagues, and the distance to the next."""
     period = period_of(session, asker, question.period)
     team = colleagues(session, asker.userid)
-    found = measure(session, question.metric or "amount", EVERYBODY, period, asker.now, group_by=STAFF)
+    beside = Scope(beside=asker.userid)
+    found = measure(session, question.metric or "amount", beside, period, asker.now, group_by=STAFF)
     if not found.connected:
         return told(found)
     known = {row.key: row.value for row in found.rows if row.value is not None}
@@ -170,6 +174,7 @@ def help_lines() -> list[str]:
     return [
         _("· my campaign KPIs – progress, rank, commission and what is missing"),
         _("· my sales last week, my numbers, repeat rate this year – and then: and last month? and the team?"),
+        _("· why is this week worse than last week, my sales by day, and then: details"),
         _("· my rank, my commission, my target"),
         _("· who deleted me this week, who added me today, look up Ms Li, whose order is Ms Li's"),
         _("· campaign brief; leaders: daily report, weekly report, campaign review, who has not read the brief"),
@@ -180,6 +185,8 @@ def help_lines() -> list[str]:
 ANSWERS: dict[type[Question], Callable[[Session, Asker, Any], list[str]]] = {
     CampaignKpis: campaign_kpis,
     Numbers: numbers,
+    Changed: change_answer,
+    Behind: behind_answer,
     Rank: rank,
     CommissionQuestion: commission_answer,
     Targets: targets_answer,

@@ -6,13 +6,15 @@ many words we do not know, and it is none of ours. Nothing is guessed.
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from assistant.questions import (
     ME,
     TEAM,
+    Behind,
     CampaignKpis,
+    Changed,
     CommissionQuestion,
     Credit,
     CustomerQuestion,
@@ -84,6 +86,30 @@ NEW = re.compile(
     r"加了我|加我的|新客户名单|新加的客户|新客名单|新来的客户|新好友名单"
     r"|added me|new customers?(?: list)?|new customers come from"
 )
+WHY = re.compile(
+    r"(?:为啥|为什么|为何).*(?:差|降|跌|少|掉|低|下滑|不行|好|涨|升|多|高)|(?:咋|怎么).*(?:差|降|跌|掉|下滑|少了|低了)"
+    r"|环比|比.{1,6}(?:差|好|多了?|少|低|高|怎么样|如何|咋样)|(?:和|跟|与).{1,6}相?比"
+    r"|\bwhy\b.*\b(?:worse|better|down|up|lower|higher|drop(?:ped)?|fall(?:en)?|fell|less|fewer|more)\b"
+    r"|compared (?:to|with)|\bvs\b|versus|(?:worse|better|lower|higher) than|(?:week|month)[- ]on[- ](?:week|month)"
+)
+COMPARED = re.compile(
+    r"(?:比|和|跟|与|对比|\bvs\.?|versus|than|compared (?:to|with)) ?(?:the )?"
+    r"(?P<with>上个?(?:周|星期|礼拜|月|季度?)|昨天|去年|上一?期|之前|以前"
+    r"|last (?:week|month|quarter|year)|yesterday|before)"
+    r"(?:同期)?(?:相?比)?"
+)
+THIS = (("周|星期|礼拜|week", "this_week"), ("月|month", "this_month"), ("季|quarter", "this_quarter"),
+        ("年|year", "this_year"), ("昨|yesterday", "today"))  # fmt: skip
+"""With what it is compared → what is compared."""
+CHANGE_WORDS = re.compile(
+    r"为啥|为什么|为何|咋样?|怎么样?|如何|原因|这么|那么|变|下降|下滑|降低|[差降跌少掉低好涨升多高比]|不行|环比|对比"
+    r"|\b(?:why|worse|better|down|up|lower|higher|drop(?:ped)?|fall(?:en)?|fell|less|fewer|more|than|compared|versus|vs)\b"
+    r"|(?:week|month)[- ]on[- ](?:week|month)"
+)
+DETAILS = re.compile(
+    r"明细|详情|哪些客户|哪几个客户|是哪些人|哪些人|都有谁|(?:show )?(?:me )?(?:the )?details?"
+    r"|which customers|who are they|(?:the )?customers behind(?: it| that)?"
+)
 OVERVIEW = re.compile(
     r"数据|咋样了?|怎么样了?|如何|表现|情况|kpi|numbers?|stats|statistics|doing|going|performance|results|figures|score"
 )
@@ -135,7 +161,8 @@ class FollowUp:
     """A question that only changes the one before: the slots that are given replace its own."""
 
     slots: Slots
-    changes: dict[str, Any] = field(default_factory=dict)
+    behind: bool = False
+    """It asks for the customers behind the number before."""
 
 
 def understand(text: str, known: Known = Known()) -> Question | FollowUp | None:
@@ -145,12 +172,14 @@ def understand(text: str, known: Known = Known()) -> Question | FollowUp | None:
         return Help() if said else None
     if MORE.fullmatch(said):
         return More()
-    if whole := credit_of(said) or about_team(said, known.campaigns):
+    if whole := credit_of(said) or about_team(said, known.campaigns) or change_of(said, known):
         return whole
     marked = bool(FOLLOWS.search(said))
     slots = taken_apart(FOLLOWS.sub(" ", said) if marked else said, known)
     if DEFINES.search(said) and slots.metrics and not re.search(r"我|\bmy\b", said):
         return Definition(metric=slots.metrics[0])
+    if DETAILS.fullmatch(said) and not slots.metrics:
+        return FollowUp(slots, behind=True)
     question = None if marked else asked(said, slots)
     return question or customer_of(said, slots) or follow_up(slots, marked=marked)
 
@@ -162,6 +191,19 @@ def credit_of(said: str) -> Question | None:
         if found := pattern.fullmatch(re.sub(r"\s+", "" if re.search("[\u4e00-\u9fff]{3}", rest) else " ", rest)):
             return Credit(name=found["name"].strip(), period=period or "")
     return None
+
+
+def change_of(said: str, known: Known) -> Question | None:
+    """Why is it better or worse than before?"""
+    if not WHY.search(said):
+        return None
+    compared = COMPARED.search(said)
+    unit = next((period for words, period in THIS if compared and re.search(words, compared["with"])), "")
+    slots = taken_apart(FOLLOWS.sub(" ", COMPARED.sub(" ", said)), known)
+    left = Slots(rest=DETAILS.sub(" ", OVERVIEW.sub(" ", CHANGE_WORDS.sub(" ", slots.rest))))
+    if left.unknown or not (slots.metrics or slots.period or slots.whose or compared):
+        return None
+    return Changed(metric=next(iter(slots.metrics), ""), whose=slots.whose, period=slots.period or unit)
 
 
 def customer_of(said: str, slots: Slots) -> Question | None:
@@ -187,11 +229,9 @@ def taken_apart(said: str, known: Known) -> Slots:
 
 
 def first_name(said: str, names: Iterable[str]) -> tuple[str, str]:
-    """The first of these names in a sentence, the longest first, and the sentence without it."""
-    for name in sorted(names, key=len, reverse=True):
-        if name and name.casefold() in said:
-            return name, said.replace(name.casefold(), " ", 1)
-    return "", said
+    """The longest of these names in a sentence, and the sentence without it."""
+    found = max((name for name in names if name and name.casefold() in said), key=len, default="")
+    return found, said.replace(found.casefold(), " ", 1) if found else said
 
 
 def metrics_in(said: str) -> tuple[list[str], str]:
@@ -263,9 +303,10 @@ def asked(said: str, slots: Slots) -> Question | None:
         (not metric and sure(TARGETS), Targets(whose=whose, period=period)),
         (not metric and sure(LOST), LostCustomers(whose=whose, period=period)),
         (new, NewCustomers(whose=whose, period=period)),
+        (metric and sure(DETAILS), Behind(metric=metric, whose=slots.whose, period=period)),
         (
             metric and slots.unknown <= SURE_LETTERS,
-            Numbers(metrics=slots.metrics, whose=whose, period=period, group_by=slots.group_by),
+            Numbers(metrics=slots.metrics, whose=slots.whose, period=period, group_by=slots.group_by),
         ),
     ]
     return next((question for fits, question in choices if fits), None) or overview(said, slots)
@@ -284,7 +325,7 @@ def overview(said: str, slots: Slots) -> Question | None:
     rest = Slots(rest=OVERVIEW.sub(" ", slots.rest))
     if rest.unknown or not (slots.whose or slots.period):
         return None
-    return Numbers(whose=slots.whose or ME, period=slots.period, group_by=slots.group_by)
+    return Numbers(whose=slots.whose, period=slots.period, group_by=slots.group_by)
 
 
 def follow_up(slots: Slots, *, marked: bool) -> FollowUp | None:
@@ -298,6 +339,10 @@ def follow_up(slots: Slots, *, marked: bool) -> FollowUp | None:
 def carried_on(last: Question | None, change: FollowUp) -> Question | None:
     """The question before with what the follow-up changes; a plain question where there is none before."""
     slots = change.slots
+    if change.behind:
+        kept = last.model_dump() if last else {}
+        metric = next(iter(kept.get("metrics", ())), kept.get("metric", ""))
+        return Behind(metric=metric, whose=kept.get("whose", ""), period=kept.get("period", "")) if metric else None
     if slots.metrics and (last is None or not {"metrics", "metric"} & set(type(last).model_fields)):
         base = last.model_dump() if last else {}
         kept = {name: base[name] for name in ("whose", "period") if base.get(name)}

@@ -4,14 +4,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from sqlalchemy import Connection
 from sqlmodel import Session, col, select
 
 from assistant.grammar import Known
 from assistant.questions import ME, TEAM
+from bot.database import Remembered
 from bot.language import gettext as _
 from contacts.channels import Campaign
 from contacts.models import Staff
-from kpi.scope import NotYours, Scope, member_of, own, team_of
+from kpi.scope import NotYours, Scope, member_of, own, team_of, widest
 
 
 @dataclass(frozen=True)
@@ -37,15 +39,28 @@ class Whose:
     """The member; None for a team."""
 
 
-def known_names(session: Session) -> Known:
-    """The names of staff and campaigns."""
-    staff = session.exec(select(Staff.name).where(col(Staff.active))).all()
-    campaigns = session.exec(select(Campaign.name)).all()
+def read_names(connection: Connection, _: str) -> Known:
+    """The names of staff and campaigns, from the record."""
+    staff = connection.execute(select(Staff.name).where(col(Staff.active))).scalars()
+    campaigns = connection.execute(select(Campaign.name)).scalars()
     return Known(tuple(name for name in staff if len(name) > 1), tuple(campaigns))
 
 
+NAMES = Remembered(read_names)
+
+
+def known_names(session: Session) -> Known:
+    """The names of staff and campaigns, as they were at most a second ago."""
+    return NAMES.get(session.connection())
+
+
 def whose_numbers(session: Session, asker: Asker, whose: str) -> Whose:
-    """Whose numbers are meant, if the asker may see them. Raises `Unanswerable`."""
+    """Whose numbers are meant, if the asker may see them; nobody named: a leader's team, else her own.
+
+    Raises `Unanswerable`.
+    """
+    if not whose:
+        whose = TEAM if leads_any(session, asker.userid) else ME
     if whose == ME:
         return Whose(own(asker.userid), _("mine"), asker.userid)
     try:
@@ -57,6 +72,11 @@ def whose_numbers(session: Session, asker: Asker, whose: str) -> Whose:
         raise Unanswerable(
             _("Team and colleagues' numbers are for their leaders to see. I can show you your own.")
         ) from error
+
+
+def leads_any(session: Session, userid: str) -> bool:
+    """Whether a member leads a department."""
+    return widest(session, userid).userid is None
 
 
 def named(session: Session, name: str) -> tuple[str, str]:

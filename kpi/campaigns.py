@@ -14,11 +14,11 @@ from sqlmodel import select as rows_of
 from contacts.calendar import rota
 from contacts.channels import Campaign, CampaignStaff
 from contacts.facts import Participation, Referral
-from contacts.models import Customer, Staff, StaffDepartment
+from contacts.models import Customer, Staff
 from kpi.commission import Commission, commission, earned
 from kpi.models import OrderCredit
 from kpi.periods import Period
-from kpi.scope import Scope
+from kpi.scope import Scope, beside
 
 MEASURES = ("participants", "referrals", "conversions", "amount_fen")
 
@@ -108,16 +108,16 @@ def workdays_left(session: Session, userid: str, today: date, last: date) -> int
     return sum(1 for day in days if calendar and calendar.works(userid, day))
 
 
-def by_member(session: Session, campaign: Campaign, at: Moment) -> dict[str, MemberFigures]:
-    """Every member's figures of a campaign, in a query per measure."""
-    targets = {one.userid: one for one in session.exec(rows_of(CampaignStaff).where(
-        CampaignStaff.campaign_id == campaign.id
-    ))}  # fmt: skip
+def by_member(session: Session, campaign: Campaign, at: Moment, scope: Scope) -> dict[str, MemberFigures]:
+    """The figures of a campaign of each member the scope covers, in a query per measure."""
+    part = scope.covers(col(CampaignStaff.userid))
+    theirs = rows_of(CampaignStaff).where(CampaignStaff.campaign_id == campaign.id, part)
+    targets = {one.userid: one for one in session.exec(theirs)}
     actual: dict[str, dict[str, int]] = {}
-    for measure, statement in statements(campaign, at).items():
+    for measure, statement in statements(campaign, at, scope).items():
         for userid, number in session.execute(statement):
             actual.setdefault(userid, {})[measure] = int(number)
-    during = at.within(OrderCredit.at)
+    during = [*at.within(OrderCredit.at), scope.covers(col(OrderCredit.userid))]
     money = {one.userid: one for one in earned(session, at.now, col(OrderCredit.campaign_id) == campaign.id, *during)}
     userids = sorted({*targets, *actual, *money})
     names = names_of(session, userids)
@@ -142,22 +142,24 @@ def names_of(session: Session, userids: Sequence[str]) -> dict[str, str]:
     return {userid: name for rows in found for userid, name in rows}
 
 
-def statements(campaign: Campaign, at: Moment) -> dict[str, Any]:
+def statements(campaign: Campaign, at: Moment, scope: Scope) -> dict[str, Any]:
     """The (userid, number) query of each measure."""
     line, main = OrderCredit, col(Customer.main_userid)
     joined_by = func.coalesce(col(Participation.userid), main)
     mine = col(line.campaign_id) == campaign.id
-    credited = and_(mine, col(line.userid).is_not(None), *at.within(OrderCredit.at))
+    credited = and_(mine, col(line.userid).is_not(None), scope.covers(col(line.userid)), *at.within(OrderCredit.at))
     brought_by = func.coalesce(col(Referral.userid), main)
     return {
         "participants": select(joined_by, func.count())
         .join(Customer, col(Customer.id) == col(Participation.customer_id))
-        .where(col(Participation.campaign_id) == campaign.id, joined_by.is_not(None), *at.within(Participation.at))
+        .where(col(Participation.campaign_id) == campaign.id, joined_by.is_not(None))
+        .where(scope.covers(joined_by), *at.within(Participation.at))
         .group_by(joined_by),
         "referrals": select(brought_by, func.count())
         .select_from(Referral)
         .join(Customer, col(Customer.id) == col(Referral.referrer_id))
-        .where(of_campaign(campaign, at.zone), brought_by.is_not(None), *at.within(Referral.at))
+        .where(of_campaign(campaign, at.zone), brought_by.is_not(None))
+        .where(scope.covers(brought_by), *at.within(Referral.at))
         .group_by(brought_by),
         "conversions": select(col(line.userid), func.count(func.distinct(col(line.customer_id))))
         .where(credited, col(line.refund_id) == 0)
@@ -185,21 +187,17 @@ def of_campaign(campaign: Campaign, zone: ZoneInfo) -> Any:
 
 def colleagues(session: Session, userid: str) -> set[str]:
     """Who works in one of a member's departments, herself included."""
-    departments = select(col(StaffDepartment.department_id)).where(col(StaffDepartment.userid) == userid)
-    together = select(col(StaffDepartment.userid)).where(col(StaffDepartment.department_id).in_(departments))
-    return {userid, *session.execute(together).scalars()}
+    return set(session.execute(beside(userid)).scalars())
 
 
 def mine(session: Session, campaign: Campaign, userid: str, at: Moment) -> CampaignFigures | None:
     """A member's figures of a campaign; None when she takes no part."""
-    figures = by_member(session, campaign, at)
+    figures = by_member(session, campaign, at, Scope(beside=userid))
     if userid not in figures:
         return None
     own = figures[userid]
     workdays = workdays_left(session, userid, at.today, campaign.ends_on)
-    team = sorted(
-        (figures[one].actual["amount_fen"] for one in colleagues(session, userid) & set(figures)), reverse=True
-    )
+    team = [one.actual["amount_fen"] for one in figures.values()]
     amount = own.actual["amount_fen"]
     better = [one for one in team if one > amount]
     return CampaignFigures(
@@ -216,7 +214,7 @@ def mine(session: Session, campaign: Campaign, userid: str, at: Moment) -> Campa
 def teams(session: Session, campaign: Campaign, scope: Scope, leader: str, at: Moment) -> CampaignFigures | None:
     """A team's figures of a campaign, with each member's; None when nobody of the team takes part."""
     members = set(session.execute(scope.members()).scalars())
-    figures = [one for one in by_member(session, campaign, at).values() if one.userid in members]
+    figures = [one for one in by_member(session, campaign, at, scope).values() if one.userid in members]
     if not figures:
         return None
     workdays = workdays_left(session, leader, at.today, campaign.ends_on)

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, or_, select, true
+from sqlalchemy import ColumnElement, CompoundSelect, Select, literal, or_, select, true
 from sqlmodel import Session, col
 
-from contacts.models import Department, StaffDepartment, Store
+from contacts.models import Department, Staff, StaffDepartment, Store
 
 
 class NotYours(PermissionError):
@@ -15,15 +15,16 @@ class NotYours(PermissionError):
 
 @dataclass(frozen=True)
 class Scope:
-    """One member (`userid`), the subtrees below `paths`, or everybody when both are empty."""
+    """One member (`userid`), the subtrees below `paths`, who works `beside` a member; everybody when all are empty."""
 
     userid: str | None = None
     paths: tuple[str, ...] = ()
+    beside: str | None = None
 
     @property
     def everybody(self) -> bool:
         """No limit."""
-        return self.userid is None and not self.paths
+        return self.userid is None and self.beside is None and not self.paths
 
     def departments(self) -> Select[Any]:
         """The ids of the departments in the subtrees."""
@@ -31,21 +32,30 @@ class Scope:
         below = (col(Department.path).startswith(path, autoescape=True) for path in self.paths)
         return every.where(or_(*below)) if self.paths else every
 
-    def members(self) -> Select[Any]:
-        """The userids of who works in the subtrees."""
+    def members(self) -> Select[Any] | CompoundSelect[Any]:
+        """The userids of who works there."""
+        if self.beside is not None:
+            return beside(self.beside)
         return select(col(StaffDepartment.userid)).where(col(StaffDepartment.department_id).in_(self.departments()))
 
     def covers(self, userid: Any, store: Any = None) -> ColumnElement[bool]:
         """The condition on a row's member, and on its store where it is nobody's."""
         if self.userid is not None:
             return userid == self.userid  # type: ignore[no-any-return]
-        if not self.paths:
+        if self.everybody:
             return true()
         theirs = userid.in_(self.members())
-        if store is None:
+        if store is None or self.beside is not None:
             return theirs  # type: ignore[no-any-return]
         stores = select(col(Store.code)).where(col(Store.department_id).in_(self.departments()))
         return or_(theirs, userid.is_(None) & store.in_(stores))
+
+
+def beside(userid: str) -> CompoundSelect[Any]:
+    """The userids of who works in one of a member's departments, herself included also when she is in none."""
+    departments = select(col(StaffDepartment.department_id)).where(col(StaffDepartment.userid) == userid)
+    together = select(col(StaffDepartment.userid)).where(col(StaffDepartment.department_id).in_(departments))
+    return together.union(select(literal(userid)))
 
 
 EVERYBODY = Scope()
@@ -72,10 +82,19 @@ def team_of(session: Session, userid: str) -> Scope:
     return Scope(paths=tuple(sorted(path for path, _ in found)))
 
 
+def widest(session: Session, userid: str) -> Scope:
+    """All a member may see: her team's numbers where she leads one, else her own."""
+    try:
+        return team_of(session, userid)
+    except NotYours:
+        return own(userid)
+
+
 def member_of(session: Session, asker: str, userid: str) -> Scope:
     """One member's numbers, asked for by herself or by whoever leads her. Raises `NotYours`."""
     if asker != userid:
-        theirs = team_of(session, asker).members().where(col(StaffDepartment.userid) == userid)
+        member = col(Staff.userid)
+        theirs = select(member).where(member == userid, team_of(session, asker).covers(member))
         if not session.execute(theirs).first():
             raise NotYours("this member is not in your team")
     return own(userid)
