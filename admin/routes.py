@@ -4,13 +4,16 @@ from pathlib import Path
 
 from aiohttp import web
 
-from admin import todo_page
+from admin import answer_page, todo_page
 from admin.light import HEADERS, Shown, show, visit
-from bot.links import TODOS
+from bot.links import ANSWER, TODOS
 
 STATIC = Path(__file__).parent / "static"
 routes = web.RouteTableDef()
-LOOKS: dict[str, tuple[str, Shown]] = {TODOS: ("todos", todo_page.look)}
+LOOKS: dict[str, tuple[str, Shown]] = {
+    TODOS: ("todos", todo_page.look),
+    ANSWER: ("answer", answer_page.look),
+}
 
 
 @routes.get("/l/{token}")

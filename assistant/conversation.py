@@ -11,6 +11,7 @@ from assistant.models import Conversation
 from assistant.people import Asker, known_names
 from assistant.questions import Help, More, Question, arguments, question_from, tool_of
 from bot.language import gettext as _
+from bot.links import ANSWER
 
 PAGE = 25
 """Lines of one answer; the rest comes with 更多."""
@@ -37,7 +38,16 @@ def answered(session: Session, asker: Asker, questions: Sequence[Question]) -> s
     kept = note(session, asker, questions[-1])
     blocks = [answer(session, asker, one) for one in questions]
     lines = [line for block in blocks for line in ("", *block)]
-    return paged(session, asker, kept, lines[1:])
+    text = paged(session, asker, kept, lines[1:])
+    page = page_of(asker, questions) if kept.rest else None
+    return f"{text}\n{page}" if page else text
+
+
+def page_of(asker: Asker, questions: Sequence[Question]) -> str | None:
+    """The link to the whole answer; None where pages cannot be reached."""
+    asked = [[tool_of(one), arguments(one)] for one in questions]
+    address = asker.links.address(asker.userid, asker.now, ANSWER, questions=asked) if asker.links else None
+    return f'<a href="{address}">{_("See all of it")}</a>' if address else None
 
 
 def note(session: Session, asker: Asker, question: Question) -> Conversation:

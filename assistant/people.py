@@ -11,6 +11,7 @@ from assistant.grammar import Known
 from assistant.questions import ME, TEAM
 from bot.database import Remembered
 from bot.language import gettext as _
+from bot.links import Links
 from contacts.channels import Campaign
 from contacts.models import Staff
 from kpi.scope import NotYours, Scope, member_of, own, team_of, widest
@@ -23,6 +24,8 @@ class Asker:
     userid: str
     now: datetime
     zone: ZoneInfo
+    links: Links | None = None
+    """Makes links to pages for what is too long for a chat."""
 
 
 class Unanswerable(Exception):

@@ -19,7 +19,7 @@ from bot.settings import Settings
 
 LIFE = timedelta(hours=24)
 """How long a link opens its page: until the next morning's card."""
-TODOS, ANSWER, OVERDUE = "todos", "answer", "overdue"
+TODOS, ANSWER = "todos", "answer"
 PURPOSE = b"frontline page link\n"
 LONGEST = 2000
 """Characters of a token that is worth decrypting."""

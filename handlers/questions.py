@@ -10,6 +10,7 @@ from assistant.conversation import respond
 from assistant.model_jobs import ASK_MODEL, give_to_model
 from assistant.people import Asker
 from bot.language import language_of, speaking
+from bot.links import Links
 from bot.outbox import say
 from bot.router import Context, Router
 from bot.wecom.events import TextMessage
@@ -23,7 +24,7 @@ def asked(message: TextMessage, ctx: Context) -> None:
     """Answer, or let the model choose the question, or say that it is not understood."""
     language = language_of(message.content, ctx.settings.language)
     with speaking(language):
-        asker = Asker(message.userid, ctx.now, ZoneInfo(ctx.settings.timezone))
+        asker = Asker(message.userid, ctx.now, ZoneInfo(ctx.settings.timezone), Links(ctx.settings))
         text = respond(ctx.session, asker, message.content)
         if text is not None:
             say(ctx.session, message.userid, text, cause=str(ctx.event_id), now=ctx.now)
