@@ -265,7 +265,7 @@ def why_number(asker: Asker, text: str) -> str:
     found = WHY_NUMBER.fullmatch(text)
     items = {item.todo.number: item for item in asker.list()}
     item = items.get(int(found["number"])) if found else None
-    return why(asker.session, item.todo) if item else no_number(found["number"] if found else text, items)
+    return why(asker.session, item.todo, asker.zone) if item else no_number(found["number"] if found else text, items)
 
 
 def why_customer(asker: Asker, text: str) -> str:
@@ -276,7 +276,11 @@ def why_customer(asker: Asker, text: str) -> str:
         return meant
     open_ = select(Todo).where(Todo.customer_id == meant.customer_id, Todo.state == OPEN).order_by(col(Todo.day))
     todo = asker.session.exec(open_).first()
-    return why(asker.session, todo) if todo else why_not(asker.session, meant.customer_id, asker.today, asker.zone)
+    return (
+        why(asker.session, todo, asker.zone)
+        if todo
+        else why_not(asker.session, meant.customer_id, asker.today, asker.zone)
+    )
 
 
 def why_no_todo(asker: Asker, text: str) -> str:
@@ -374,7 +378,7 @@ def press_why(asker: Asker, _what: str, chosen: str) -> None:
     """The reason and the words, as a message."""
     item = chosen_item(asker, chosen)
     if item:
-        said = [why(asker.session, item.todo)]
+        said = [why(asker.session, item.todo, asker.zone)]
         said += [_("Words to send:"), item.todo.words] if item.todo.words else []
         asker.tell("\n".join(said))
 

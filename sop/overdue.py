@@ -66,12 +66,17 @@ def tell_leaders(session: Session, today: date, now: datetime) -> int:
     late, quiet = past_grace(session, today), untold(session, today)
     members = {todo.userid for todo, _name in late} | set(quiet)
     leaders = leaders_by_member(session, members)
+    days = rota(session, {one for several in leaders.values() for one in several}, today, today)
+    here = {member: [one for one in several if days.works(one, today)] for member, several in leaders.items()}
+    # Whose leaders are all off today waits for their return; whom nobody leads has nobody to wait for.
+    late = [(todo, name) for todo, name in late if here.get(todo.userid, True)]
+    quiet = [userid for userid in quiet if here.get(userid, True)]
     news: dict[str, News] = defaultdict(News)
     for todo, name in late:
-        for leader in leaders.get(todo.userid, ()):
+        for leader in here.get(todo.userid, ()):
             news[leader].late.append((todo, name))
     for userid in quiet:
-        for leader in leaders.get(userid, ()):
+        for leader in here.get(userid, ()):
             news[leader].silent.append(userid)
     for part in chunks([todo.id for todo, _name in late]):
         session.execute(update(Todo).where(col(Todo.id).in_(part)).values(escalated_on=today))

@@ -54,7 +54,7 @@ def last_act(session: Session, by: str, now: datetime) -> list[TodoChange]:
         .order_by(col(TodoChange.id).desc())
     )
     changes = list(session.scalars(recent))
-    return [one for one in changes if one.at == changes[0].at]
+    return [one for one in reversed(changes) if one.at == changes[0].at]
 
 
 def take_back(session: Session, changes: Sequence[TodoChange], now: datetime) -> list[Todo]:

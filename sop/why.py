@@ -11,14 +11,16 @@ from contacts.care import may_be_contacted
 from contacts.models import Customer
 from sop import rules
 from sop.conditions import C, Day, day_of, holds, parts
+from sop.digest import result_names
+from sop.outcomes import outcome_names
 from sop.plan import BY_THE_CLOCK, LOOK_BACK_DAYS, in_force
-from sop.sops import OPEN, Run, Sop, SopVersion, StepOutcome, Todo
+from sop.sops import DONE, OPEN, Run, Sop, SopVersion, StepOutcome, Todo
 from sop.triggers import find, window_of
 
 MOST = 6
 
 
-def why(session: Session, todo: Todo) -> str:
+def why(session: Session, todo: Todo, zone: ZoneInfo) -> str:
     """The reason of a to-do: SOP and version, its occurrence and day, its own words."""
     sop = session.get(Sop, todo.sop_id) if todo.sop_id else None
     lines = [_("Why: {reason}").format(reason=todo.reason or todo.title)]
@@ -34,7 +36,22 @@ def why(session: Session, todo: Todo) -> str:
         held = [one for one in session.scalars(steps) if one.outcome in {"held", "skipped"}]
         lines += [_("Held back before: {reason}").format(reason=told(one.reason)) for one in held[-2:]]
     lines.append(_("Last day: {day}").format(day=todo.due_on))
-    return "\n".join(lines)
+    return "\n".join([*lines, *last_time(session, todo.customer_id, zone)])
+
+
+def last_time(session: Session, customer_id: int, zone: ZoneInfo) -> list[str]:
+    """What was last done for a customer, and what followed it."""
+    finished = (col(Todo.customer_id) == customer_id, col(Todo.state) == DONE)
+    last = session.scalars(select(Todo).where(*finished).order_by(col(Todo.closed_at).desc()).limit(1)).first()
+    if last is None or last.closed_at is None:
+        return []
+    result = result_names().get(last.result) or _("done")
+    day = f"{last.closed_at.astimezone(zone):%m-%d}"
+    lines = [_("Last time: {title}, {day}: {result}").format(title=last.title, day=day, result=result)]
+    if last.outcome and last.outcome_at:
+        outcome, on = outcome_names()[last.outcome], f"{last.outcome_at.astimezone(zone):%m-%d}"
+        lines.append(_("Followed: {outcome} on {day}").format(outcome=outcome, day=on))
+    return lines
 
 
 def why_not(session: Session, customer_id: int, today: date, zone: ZoneInfo) -> str:
@@ -54,7 +71,8 @@ def why_not(session: Session, customer_id: int, today: date, zone: ZoneInfo) -> 
     ]
     more = len(lines) - MOST
     tail = [_("… and {number} more rules").format(number=more)] if more > 0 else []
-    return "\n".join((_("No rule reached her today:"), *lines[:MOST], *tail))
+    before = last_time(session, customer_id, zone)
+    return "\n".join((_("No rule reached her today:"), *lines[:MOST], *tail, *before))
 
 
 def reason_of(session: Session, sop: Sop, version: SopVersion, customer_id: int, day: Day) -> str:

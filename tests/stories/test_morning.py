@@ -30,13 +30,13 @@ def clock() -> MorningClock:
     return MorningClock()
 
 
-async def missed(bot: RunningBot, *names: str, main: str = "lin") -> list[int]:
+async def missed(bot: RunningBot, *names: str, main: str = "lin", friends: bool = True) -> list[int]:
     """Customers who did not come on Monday, and the dental pack."""
 
     def build(session: Session) -> list[int]:
         packs.install(session, "dental", bot.parts.clock.now())
         session.merge(Watermark(feed="visits", store="", complete_to=at(DAY + timedelta(days=2), 0)))
-        made = [customer(session, name, main) for name in names]
+        made = [customer(session, name, main, friend=friends) for name in names]
         for number, one in enumerate(made):
             booking(session, one, at(DAY, 9 + number), store=None)
         return made
