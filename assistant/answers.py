@@ -41,8 +41,7 @@ from kpi.measures import METRICS, BadQuestion, Measured, measure
 from kpi.periods import DEFAULT, BadPeriod, Period, resolve
 from kpi.registry import STAFF
 from kpi.scope import EVERYBODY, NotYours, Scope, team_of
-
-OVERVIEW = ("amount", "orders", "buyers", "amount_per_buyer", "contacts_added", "delete_rate")
+from kpi.sets import set_of
 
 
 def answer(session: Session, asker: Asker, question: Question) -> list[str]:
@@ -70,7 +69,7 @@ def numbers(session: Session, asker: Asker, question: Numbers) -> list[str]:
     """One or more metrics, in groups if asked."""
     period = period_of(session, asker, question.period)
     whose = whose_numbers(session, asker, question.whose)
-    names = question.metrics or OVERVIEW
+    names = question.metrics or set_of(session, asker.userid).metrics
     found = [measure(session, name, wide(session, asker, whose, question, name), period, asker.now,
                      group_by=question.group_by) for name in names]  # fmt: skip
     lines = [_("{days}, {whose}").format(days=days(period), whose=label(found, whose))]

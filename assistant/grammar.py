@@ -89,7 +89,7 @@ NEW = re.compile(
 WHY = re.compile(
     r"(?:为啥|为什么|为何).*(?:差|降|跌|少|掉|低|下滑|不行|好|涨|升|多|高)|(?:咋|怎么).*(?:差|降|跌|掉|下滑|少了|低了)"
     r"|环比|比.{1,6}(?:差|好|多了?|少|低|高|怎么样|如何|咋样)|(?:和|跟|与).{1,6}相?比"
-    r"|\bwhy\b.*\b(?:worse|better|down|up|lower|higher|drop(?:ped)?|fall(?:en)?|fell|less|fewer|more)\b"
+    r"|\bwhy\b.*\b(?:worse|better|down|up|lower|higher|drop(?:ped)?|fall(?:en)?|fell|less|fewer|more|different)\b"
     r"|compared (?:to|with)|\bvs\b|versus|(?:worse|better|lower|higher) than|(?:week|month)[- ]on[- ](?:week|month)"
 )
 COMPARED = re.compile(
@@ -103,7 +103,7 @@ THIS = (("周|星期|礼拜|week", "this_week"), ("月|month", "this_month"), ("
 """With what it is compared → what is compared."""
 CHANGE_WORDS = re.compile(
     r"为啥|为什么|为何|咋样?|怎么样?|如何|原因|这么|那么|变|下降|下滑|降低|[差降跌少掉低好涨升多高比]|不行|环比|对比"
-    r"|\b(?:why|worse|better|down|up|lower|higher|drop(?:ped)?|fall(?:en)?|fell|less|fewer|more|than|compared|versus|vs)\b"
+    r"|\b(?:why|worse|better|down|up|lower|higher|drop(?:ped)?|fall(?:en)?|fell|less|fewer|more|different|than|compared|versus|vs)\b"
     r"|(?:week|month)[- ]on[- ](?:week|month)"
 )
 DETAILS = re.compile(

@@ -5,10 +5,10 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
 from kpi.measures import METRICS
-from kpi.registry import CAMPAIGN, CHANNEL, DEPARTMENT, STAFF, STORE
+from kpi.registry import CAMPAIGN, CHANNEL, DEPARTMENT, PRODUCT, STAFF, STORE, TIMES
 
 ME, TEAM = "me", "team"
-GROUPS = ("", STAFF, DEPARTMENT, STORE, CHANNEL, CAMPAIGN)
+GROUPS = ("", STAFF, DEPARTMENT, STORE, CHANNEL, CAMPAIGN, PRODUCT, *TIMES)
 
 
 def known_metric(name: str) -> str:
@@ -32,6 +32,9 @@ GroupName = Annotated[
     str, AfterValidator(known_group), WithJsonSchema({"type": "string", "enum": list(GROUPS)})
 ]  # fmt: skip
 Whose = Annotated[str, Field(description="me, team, or a member's name", min_length=1, max_length=40)]
+Anyone = Annotated[
+    str, Field(description="me, team, or a member's name; empty when nobody is named: a leader's team", max_length=40)
+]
 When = Annotated[str, Field(description="as in kpi.periods: this_week, 2026-08, last_7_days; empty: the usual one")]
 
 
@@ -53,9 +56,25 @@ class Numbers(Question):
     """One or more metrics of a period; none named: the usual ones."""
 
     metrics: tuple[MetricName, ...] = ()
-    whose: Whose = ME
+    whose: Anyone = ""
     period: When = ""
     group_by: GroupName = ""
+
+
+class Changed(Question):
+    """A metric against the period before, and why it moved; none named: sales."""
+
+    metric: MetricName = ""
+    whose: Anyone = ""
+    period: When = ""
+
+
+class Behind(Question):
+    """The customers behind a metric."""
+
+    metric: MetricName
+    whose: Anyone = ""
+    period: When = ""
 
 
 class Rank(Question):
@@ -154,6 +173,8 @@ class More(Question):
 TOOLS: dict[str, type[Question]] = {
     "campaign_kpis": CampaignKpis,
     "numbers": Numbers,
+    "changed": Changed,
+    "behind": Behind,
     "rank": Rank,
     "commission": CommissionQuestion,
     "targets": Targets,

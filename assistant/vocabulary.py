@@ -97,6 +97,9 @@ TEAM_WORDS = (
     r"|the team'?s?|my team'?s?|our team'?s?|teams?'?s?|our store'?s?|the store'?s?|our shop'?s?|everyone|everybody"
 )
 GROUP_WORDS = {
+    "day": r"按天看?|按日看?|每天的|逐日|走势|趋势|day by day|(?:by|per) day|daily|trend",
+    "week": r"按周看?|每周的?|逐周|week by week|(?:by|per) week|weekly",
+    "month": r"按月看?|每个?月的|逐月|month by month|(?:by|per) month|monthly",
     "staff": r"每个人的?|按人看?|按员工|按导购|分人|各人|各导购|(?:by|per) (?:staff|member|person|rep|head)",
     "channel": r"按渠道看?|各个?渠道的?|每个渠道的?|分渠道|(?:by|per) channel",
     "store": r"按门店看?|各个?门店的?|每家店的?|各店的?|分店|(?:by|per) (?:store|shop)",

@@ -11,8 +11,9 @@ from sqlmodel import Session
 
 from assistant import evening
 from assistant.asking import ModelQuestions
-from assistant.evening import EVENING, tell_evening
+from assistant.baseline_alerts import BASELINES, check_baselines
 from assistant.drafting import Drafts
+from assistant.evening import EVENING, tell_evening
 from assistant.model import LanguageModel
 from assistant.model_jobs import ASK_MODEL, WRITE_DRAFT
 from assistant.reporting import AT, REPORT, REPORTS, morning_reports, team_report
@@ -81,6 +82,7 @@ CRONS = (
     Cron(EVENING, evening.TOLD_FROM),
     Cron(REPORTS, AT),
     Cron(PULL_STATISTICS, time(9, 20)),
+    Cron(BASELINES, time(9, 40)),
     Cron(HOUSEKEEPING, time(3, 40)),
     Cron(FIND_UNASSIGNED, time(9, 10)),
     Cron(RENEW_MEDIA, time(4, 10)),
@@ -107,6 +109,7 @@ def runners(
         LAYERS: Runner(recompute_all(database, clock, zone)),
         RETENTION: Runner(erase_expired(database, clock, settings.retention_days)),
         CREDIT: Runner(keep_credits(database)),
+        BASELINES: Runner(check_baselines(database, clock, zone, settings.language)),
         SET_UP: Runner(set_up_channel(gateway, database, clock, settings.language)),
         FETCH_QR: fetch_qr(gateway, settings.language),
         APPLY_CHANNEL: Runner(apply_channel(database, clock)),

@@ -1,7 +1,7 @@
 """Every metric by name, and `measure`: the one way chat, pages and API get a number."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -38,6 +38,7 @@ from kpi.registry import (
     PRODUCT,
     STAFF,
     STORE,
+    TIMES,
     Ask,
     Key,
     Metric,
@@ -75,6 +76,7 @@ INGESTED = {"orders": "orders", "refunds": "refunds", "visits": "visits", "booki
             "referrals": "referrals", "traffic": "traffic", "spend": "spend", "totals": "totals",
             "meetings": "visits", "services": "visits"}  # fmt: skip
 """The kind of record that keeps a feed's watermark."""
+MOST_POINTS = 100
 NAMES: dict[str, tuple[Any, Any]] = {
     STAFF: (col(Staff.userid), col(Staff.name)),
     DEPARTMENT: (col(Department.id), col(Department.name)),
@@ -134,8 +136,13 @@ def measure(
     group_by: str = "",
     filters: Mapping[str, Any] | None = None,
 ) -> Measured:
-    """A metric's value and its groups, largest first, of what `scope` may see. Raises `BadQuestion`, `NotYours`."""
+    """A metric's value and its groups, largest first, of what `scope` may see; days, weeks and months in their order.
+
+    Raises `BadQuestion`, `NotYours`.
+    """
     metric = metric_named(name)
+    if group_by in TIMES:
+        return series(session, metric, Ask(scope, period, now, filters=filters or {}), group_by)
     ask = Ask(scope, period, now, group_by, filters or {})
     check(metric, ask)
     missing = tuple(feed for feed in metric.needs if not connected(session, feed))
@@ -152,6 +159,22 @@ def measure(
     return Measured(metric, period, True, (), value_of(metric, whole), whole, rows, at, young)
 
 
+def series(session: Session, metric: Metric, ask: Ask, unit: str) -> Measured:
+    """A number with its days, weeks or months, the oldest first. Raises `BadQuestion`, `NotYours`.
+
+    Each point is what the number is when asked for alone, and costs as much: hence a limit.
+    """
+    pieces = ask.period.split(unit, ask.now.astimezone(ask.period.zone).date())
+    if len(pieces) > MOST_POINTS:
+        raise BadQuestion(f"group_by={unit} would give {len(pieces)} rows; ask for at most {MOST_POINTS} at a time")
+    whole = measure(session, metric.name, ask.scope, ask.period, ask.now, filters=ask.filters)
+    if not whole.connected:
+        return whole
+    points = [(piece.first, metric.compute(session, replace(ask, period=piece)).get(None, {})) for piece in pieces]
+    rows = [Row(day.isoformat(), day.isoformat(), value_of(metric, found), found) for day, found in points]
+    return replace(whole, rows=rows)
+
+
 def value_of(metric: Metric, found: Mapping[str, Number]) -> Number | None:
     """The formula's number; None where there is nothing to count."""
     if not found:
@@ -163,7 +186,7 @@ def check(metric: Metric, ask: Ask) -> None:
     """Whether the metric can be asked that way. Raises `BadQuestion`, or `NotYours` for a company-wide one."""
     asked = {ask.group_by, *ask.filters} - {"", "days"}
     if unknown := sorted(asked - set(metric.dimensions)):
-        can = ", ".join(metric.dimensions)
+        can = ", ".join((*metric.dimensions, *TIMES))
         raise BadQuestion(f"metric {metric.name!r} has no dimension {unknown[0]!r}; it can be seen by {can}")
     if metric.company_only and not ask.scope.everybody:
         raise NotYours(f"metric {metric.name!r} is known for the whole company only")

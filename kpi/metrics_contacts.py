@@ -64,6 +64,11 @@ added = tally(TIES, WHO, CAME)
 returned = tally(TIES, WHO, CAME, col(TIE.returned))
 
 
+def of_added(*where: Any) -> Part:
+    """A part: of the customers added in the period, those for whom something holds."""
+    return tally(TIES, WHO, CAME, *where)
+
+
 def flag(condition: Any) -> Any:
     """1 where it holds, else 0."""
     return case((condition, 1), else_=0)
@@ -172,10 +177,10 @@ def losses(session: Session, ask: Ask) -> Parts:
     }
 
 
-def lost_early(session: Session, ask: Ask) -> dict[Key, Number]:
-    """Of those added in the period, who deleted that member within a week."""
+def lost_soon() -> ColumnElement[bool]:
+    """That the customer deleted that member within a week of the add."""
     end = TieChange.__table__.alias("ended")  # type: ignore[attr-defined]
-    soon = (
+    return (
         select(end.c.id)
         .where(
             end.c.customer_id == col(TIE.customer_id),
@@ -187,7 +192,6 @@ def lost_early(session: Session, ask: Ask) -> dict[Key, Number]:
         )
         .exists()
     )
-    return ask.tally(session, TIES, WHO, CAME, soon)
 
 
 def soon_after(customer: Any, at: Any, days: int) -> ColumnElement[bool]:
@@ -195,8 +199,8 @@ def soon_after(customer: Any, at: Any, days: int) -> ColumnElement[bool]:
     return and_(customer == col(TIE.customer_id), at >= col(TIE.at), at < later(col(TIE.at), days))
 
 
-def served(session: Session, ask: Ask) -> dict[Key, Number]:
-    """Of those added in the period, who had a service within 30 days."""
+def was_served() -> ColumnElement[bool]:
+    """That the customer had a service within 30 days of the add."""
     services = [
         select(col(Visit.id)).where(soon_after(col(Visit.customer_id), col(Visit.at), SERVICE_DAYS)),
         select(col(Act.id)).where(
@@ -206,16 +210,21 @@ def served(session: Session, ask: Ask) -> dict[Key, Number]:
             soon_after(col(GroupMember.customer_id), col(GroupMember.joined_at), SERVICE_DAYS)
         ),
     ]
-    return ask.tally(session, TIES, WHO, CAME, or_(*(one.exists() for one in services)))
+    return or_(*(one.exists() for one in services))
 
 
-def cashed(session: Session, ask: Ask) -> dict[Key, Number]:
-    """Of those added in the period, who paid within N days an order that was not refunded in full."""
+def paid_soon(ask: Ask) -> ColumnElement[bool]:
+    """That the customer paid within N days of the add an order that was not refunded in full."""
     days = int(ask.filters.get("days", CASH_DAYS))
     paid = select(col(Order.id)).where(
         soon_after(col(Order.customer_id), col(Order.at), days), col(Order.refunded_fen) < col(Order.amount_fen)
     )
-    return ask.tally(session, TIES, WHO, CAME, paid.exists())
+    return paid.exists()
+
+
+def cashed(session: Session, ask: Ask) -> dict[Key, Number]:
+    """Of those added in the period, who paid within N days."""
+    return ask.tally(session, TIES, WHO, CAME, paid_soon(ask))
 
 
 def value_in(days: int) -> Part:
@@ -374,7 +383,7 @@ METRICS = (
         "early_delete_rate", "早期删粉率", "Early delete rate", PERCENT,
         "期间内新加的客户里，加后7天内把这位导购删了的占比。",
         "Of the customers added in the period, who deleted that member within 7 days.",
-        ("contacts",), parts(lost=lost_early, added=added), percent("lost", "added"), BY_CHANNEL,
+        ("contacts",), parts(lost=of_added(lost_soon()), added=added), percent("lost", "added"), BY_CHANNEL,
         matures_days=EARLY_DAYS, lower_is_better=True,
     ),
     Metric(
@@ -395,8 +404,8 @@ METRICS = (
         "期间内新加的客户里，加后30天内到店、上体验课、领资料或进服务群的占比。",
         "Of the customers added in the period, who within 30 days visited, took a trial class, claimed material or "
         "joined a service group.",
-        ("contacts", "services"), parts(served=served, added=added), percent("served", "added"), BY_CHANNEL,
-        matures_days=SERVICE_DAYS,
+        ("contacts", "services"), parts(served=of_added(was_served()), added=added), percent("served", "added"),
+        BY_CHANNEL, matures_days=SERVICE_DAYS,
     ),
     Metric(
         "cash_success_rate", "变现成功率", "Cash success rate", PERCENT,

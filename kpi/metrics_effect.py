@@ -43,6 +43,7 @@ SCENE_DAYS, LONG_SCENE_DAYS = 15, 30
 """How long a touch counts; that of a welcome or a campaign is longer."""
 WINDOW = case((col(Touch.scene).in_((WELCOME, CAMPAIGN_SCENE)), LONG_SCENE_DAYS), else_=SCENE_DAYS)
 TOUCHES = Source(col(Touch.at), {STAFF: col(Touch.userid)})
+SHARED = "shared"
 ACTS = Source(col(Act.at), {STAFF: col(Act.userid)})
 
 
@@ -94,14 +95,19 @@ def acted(*names: str) -> Compute:
     return compute
 
 
-def from_contacts(session: Session, ask: Ask) -> dict[Key, Number]:
-    """Net amount of customers who were contacts, now or once, when they paid."""
+def had_been_contact() -> Any:
+    """That the customer was a contact, now or once, when the money moved."""
     known = select(col(TieChange.id)).where(
         col(TieChange.customer_id) == col(LINE.customer_id),
         col(TieChange.kind).in_(ON),
         col(TieChange.at) <= col(LINE.at),
     )
-    return ask.tally(session, LINES, func.sum(col(LINE.amount_fen)), known.exists())
+    return known.exists()
+
+
+def from_contacts(session: Session, ask: Ask) -> dict[Key, Number]:
+    """Net amount of customers who were contacts when they paid."""
+    return ask.tally(session, LINES, func.sum(col(LINE.amount_fen)), had_been_contact())
 
 
 def company_amount(session: Session, ask: Ask) -> dict[Key, Number]:
@@ -210,7 +216,7 @@ METRICS = (
         "share_rate", "分享率", "Share rate", PERCENT,
         "期间内分享过我们内容的客户 ÷ 导购客群资产数。",
         "Customers who shared something of ours in the period ÷ reachable contacts.",
-        ("contacts", "acts"), acted("shared"), percent("acted", "reachable"),
+        ("contacts", "acts"), acted(SHARED), percent("acted", "reachable"),
     ),
     Metric(
         "contribution_rate", "贡献率", "Contribution rate", PERCENT,

@@ -20,6 +20,7 @@ from kpi.metrics_contacts import (
     TIES,
     WHO,
     added,
+    of_added,
     soon_after,
     standing,
     statistic,
@@ -49,7 +50,6 @@ from kpi.registry import (
 from sop.sqltime import WholeDays
 
 INTEREST_DAYS, STAY_FROM, STAY_TO = 30, 30, 60
-HOURS = 24
 SHOWED = (ADDED, HALF_ADDED, CONFIRMED)
 """What a stranger's first sign is: an add, half or whole."""
 
@@ -106,39 +106,39 @@ def days_to_pay_back(found: Mapping[str, Number]) -> Number | None:
     return found["days"] if 0 < found["cost"] <= found["value"] else None
 
 
-def after_add(*, stayed: bool) -> Part:
-    """Of those added in the period: who was interested within 30 days; or who stayed on days 31 to 60."""
+def was_interested() -> Any:
+    """That the customer did something of her own within 30 days of the add."""
+    own = select(col(Act.id)).where(soon_after(col(Act.customer_id), col(Act.at), INTEREST_DAYS))
+    return own.exists()
 
-    def part(session: Session, ask: Ask) -> dict[Key, Number]:
-        act = Act
-        if not stayed:
-            own = select(col(act.id)).where(soon_after(col(act.customer_id), col(act.at), INTEREST_DAYS))
-            return ask.tally(session, TIES, WHO, CAME, own.exists())
-        begins, ends = later(col(TIE.at), STAY_FROM), later(col(TIE.at), STAY_TO)
-        own = select(col(act.id)).where(
-            col(act.customer_id) == col(TIE.customer_id), col(act.at) >= begins, col(act.at) < ends
-        )
-        end = TieChange.__table__.alias("left_since")  # type: ignore[attr-defined]
-        left = select(end.c.id).where(
-            end.c.customer_id == col(TIE.customer_id), end.c.userid == col(TIE.userid), end.c.kind.in_(OFF),
-            end.c.at >= col(TIE.at), end.c.at < ends,
-        )  # fmt: skip
-        return ask.tally(session, TIES, WHO, CAME, own.exists(), ~left.exists())
 
-    return part
+def has_stayed() -> Any:
+    """That the customer was not lost within 60 days of the add, and did something of her own on days 31 to 60."""
+    begins, ends = later(col(TIE.at), STAY_FROM), later(col(TIE.at), STAY_TO)
+    own = select(col(Act.id)).where(
+        col(Act.customer_id) == col(TIE.customer_id), col(Act.at) >= begins, col(Act.at) < ends
+    )
+    end = TieChange.__table__.alias("left_since")  # type: ignore[attr-defined]
+    left = select(end.c.id).where(
+        end.c.customer_id == col(TIE.customer_id), end.c.userid == col(TIE.userid), end.c.kind.in_(OFF),
+        end.c.at >= col(TIE.at), end.c.at < ends,
+    )  # fmt: skip
+    return own.exists() & ~left.exists()
+
+
+def own_act_lately(ask: Ask, customer: Any) -> Any:
+    """That a customer did something of her own in the 30 days before the end."""
+    since = ask.end - timedelta(days=INTEREST_DAYS)
+    own = select(col(Act.id)).where(col(Act.customer_id) == customer, col(Act.at) >= since, col(Act.at) < ask.end)
+    return own.exists()
 
 
 def lately_active(session: Session, ask: Ask) -> Parts:
     """Customers who can be reached at the end, and who of them did something herself in the 30 days before."""
     people = standing(ask)
-    own = select(col(Act.id)).where(
-        col(Act.customer_id) == people.c.customer_id,
-        col(Act.at) >= ask.end - timedelta(hours=HOURS * INTEREST_DAYS),
-        col(Act.at) < ask.end,
-    )
     closing = func.sum(people.c.closing)
     return parts(
-        active=lambda session, ask: ask.over(session, people, closing, own.exists()),
+        active=lambda session, ask: ask.over(session, people, closing, own_act_lately(ask, people.c.customer_id)),
         closing=lambda session, ask: ask.over(session, people, closing),
     )(session, ask)
 
@@ -169,7 +169,7 @@ METRICS = (
         "interest_rate", "兴趣率", "Interest rate", PERCENT,
         "期间内新加的客户里，加后30天内自己有过动作（浏览、点链接、看直播等）的占比。",
         "Of the customers added in the period, who did something of their own (page, link, live, …) within 30 days.",
-        ("contacts", "acts"), parts(interested=after_add(stayed=False), added=added), percent("interested", "added"),
+        ("contacts", "acts"), parts(interested=of_added(was_interested()), added=added), percent("interested", "added"),
         BY_CHANNEL, matures_days=INTEREST_DAYS,
     ),
     Metric(
@@ -177,7 +177,7 @@ METRICS = (
         "期间内新加的客户里，60天没有流失、并且第31到60天自己有过动作的占比。",
         "Of the customers added in the period, who were not lost within 60 days and did something of their own on days "
         "31 to 60.",
-        ("contacts", "acts"), parts(stayed=after_add(stayed=True), added=added), percent("stayed", "added"),
+        ("contacts", "acts"), parts(stayed=of_added(has_stayed()), added=added), percent("stayed", "added"),
         BY_CHANNEL, matures_days=STAY_TO,
     ),
     Metric(

@@ -94,14 +94,14 @@ def responded(session: Session, ask: Ask) -> dict[Key, Number]:
     return ask.tally(session, REACHED, func.count(col(Touch.id)), SURE, answered)
 
 
-def visited(session: Session, ask: Ask) -> dict[Key, Number]:
-    """Customers who came to a store within the scene's days after a touch."""
+def came_after_touch() -> Any:
+    """That the customer came to a store within the scene's days after the touch."""
     came = and_(
         col(Visit.customer_id) == col(Touch.customer_id),
         col(Visit.at) >= col(Touch.at),
         col(Visit.at) < later(col(Touch.at), SCENE_DAYS),
     )
-    return ask.tally(session, REACHED, TOUCHED, SURE, select(col(Visit.id)).where(came).exists())
+    return select(col(Visit.id)).where(came).exists()
 
 
 TOUCHED = func.count(unique(col(Touch.customer_id)))
@@ -142,7 +142,8 @@ METRICS = (
         "visit_rate", "到店率", "Visit rate", PERCENT,
         "期间内被触达的客户里，触达后15天内到店的占比。",
         "Of the customers touched in the period, who visited a store within 15 days after a touch.",
-        ("touches", "visits"), parts(visited=visited, reached=tally(REACHED, TOUCHED, SURE)),
+        ("touches", "visits"),
+        parts(visited=tally(REACHED, TOUCHED, SURE, came_after_touch()), reached=tally(REACHED, TOUCHED, SURE)),
         percent("visited", "reached"), (STAFF, DEPARTMENT, CAMPAIGN), matures_days=SCENE_DAYS,
     ),
     Metric(

@@ -5,14 +5,13 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Select, and_, func, literal, select, union
-from sqlalchemy import distinct as unique
 from sqlmodel import Session, col
 
 from contacts.calendar import Rota, is_workday, rota
 from contacts.facts import WELCOME, StaffStatistic, Touch
 from contacts.models import Staff
 from contacts.tags import CHAT, CLIENT, PAGE, TagChange
-from kpi.metrics_contacts import BY_CHANNEL, CAME, TIE, TIES, added
+from kpi.metrics_contacts import BY_CHANNEL, CAME, TIE, TIES, added, of_added
 from kpi.metrics_money import LINE, LINES
 from kpi.moments import days_between, later, local_day
 from kpi.registry import (
@@ -71,14 +70,14 @@ def due(*, done: bool = False, on_time: bool = False, overdue: bool = False) -> 
     return part
 
 
-def tagged(session: Session, ask: Ask) -> dict[Key, Number]:
-    """Of those added in the period, whom the member has tagged since."""
+def was_tagged() -> Any:
+    """That the member has tagged the customer since the add."""
     change = TagChange
     hers = and_(col(change.customer_id) == col(TIE.customer_id), col(change.userid) == col(TIE.userid))
     put = select(col(change.id)).where(
         hers, col(change.added), col(change.source).in_(BY_HAND), col(change.at) >= col(TIE.at)
     )
-    return ask.tally(session, TIES, func.count(unique(col(TIE.customer_id))), CAME, put.exists())
+    return put.exists()
 
 
 def first_contacts(session: Session, ask: Ask) -> Parts:
@@ -200,7 +199,7 @@ METRICS = (
         "期间内新加的客户里，导购打过标签的占比；渠道和规则自动打的不算。",
         "Of the customers added in the period, whom the member has tagged since; tags put by channels and rules do "
         "not count.",
-        ("contacts",), parts(tagged=tagged, added=added), percent("tagged", "added"), BY_CHANNEL,
+        ("contacts",), parts(tagged=of_added(was_tagged()), added=added), percent("tagged", "added"), BY_CHANNEL,
     ),
     Metric(
         "speed_to_lead", "首次联系时长", "Speed to lead", MINUTES,

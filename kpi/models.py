@@ -62,3 +62,30 @@ class Target(SQLModel, table=True):
     at: datetime = Field(sa_type=UtcTime)
 
     __table_args__ = (UniqueConstraint("whose", "metric", "month"),)
+
+
+class Baseline(SQLModel, table=True):
+    """A department's number of one week beside the band of its eight weeks before, as it was checked."""
+
+    id: int | None = Field(default=None, sa_column=Column(BigId, primary_key=True, autoincrement=True))
+    department_id: int
+    metric: str
+    week: date
+    """Its Monday."""
+    value: float
+    low: float
+    high: float
+    outside: int = 0
+    """-1 below the band, 1 above it."""
+
+    __table_args__ = (UniqueConstraint("department_id", "metric", "week"),)
+
+
+class KpiSet(SQLModel, table=True):
+    """Which set of KPIs a department looks at, and everybody below it that has none of its own."""
+
+    department_id: int = Field(primary_key=True)
+    purpose: str
+    stage: str
+    by: str
+    at: datetime = Field(sa_type=UtcTime)

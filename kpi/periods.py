@@ -55,6 +55,20 @@ class Period:
         """The period of the same length just before."""
         return Period(self.first - timedelta(days=self.days), self.first - timedelta(days=1), self.zone)
 
+    def previous(self) -> "Period":
+        """The week, month, quarter or year before, where it is one; else the same number of days just before."""
+        around = next((one for one in UNITS.values() if one(self.first) == (self.first, self.last)), None)
+        return Period(*around(self.first - timedelta(days=1)), self.zone) if around else self.before()
+
+    def split(self, unit: str, today: date) -> list["Period"]:
+        """Its days, weeks or months that have begun, the first and the last cut to it."""
+        pieces, first = [], self.first
+        while first <= min(self.last, today):
+            last = UNITS[unit](first)[1]
+            pieces.append(Period(first, min(last, self.last), self.zone))
+            first = last + timedelta(days=1)
+        return pieces
+
 
 def month_of(day: date) -> tuple[date, date]:
     """The first and last day of a day's month."""

@@ -22,6 +22,8 @@ from kpi.scope import Scope
 FEN, COUNT, PERCENT, DAYS, RATIO, MINUTES = "fen", "count", "percent", "days", "ratio", "minutes"
 STAFF, DEPARTMENT, STORE, CHANNEL, CAMPAIGN = "staff", "department", "store", "channel", "campaign"
 PRODUCT = "product"
+TIMES = ("day", "week", "month")
+"""Groups every number has: a series."""
 Key = Any
 """A group: a userid, a department's, channel's or campaign's id, a store's code; None for the whole."""
 Number = int | float

@@ -568,7 +568,7 @@ EXPECTED: dict[str, Callable[[View], Any]] = {
     ),
     "todo_done_rate": lambda v: share(sum(t.state == DONE for t in due(v)), len(due(v))),
     "todo_on_time_rate": lambda v: share(
-        sum(bool(t.closed_at) and t.closed_at.astimezone(ZONE).date() <= t.due_on for t in due(v)), len(due(v))
+        sum(t.closed_at is not None and t.closed_at.astimezone(ZONE).date() <= t.due_on for t in due(v)), len(due(v))
     ),
     "todos_overdue": lambda v: sum(t.state == OPEN and t.due_on < TODAY for t in due(v)),
     "tagging_rate": lambda v: share(len(tagged(v)), len(who(v.adds()))),

@@ -38,6 +38,18 @@ def upgrade() -> None:
     sa.Column('sensitive', sa.Boolean(), nullable=False),
     sa.PrimaryKeyConstraint('key')
     )
+    op.create_table('baseline',
+    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
+    sa.Column('department_id', sa.Integer(), nullable=False),
+    sa.Column('metric', sa.String(), nullable=False),
+    sa.Column('week', sa.Date(), nullable=False),
+    sa.Column('value', sa.Float(), nullable=False),
+    sa.Column('low', sa.Float(), nullable=False),
+    sa.Column('high', sa.Float(), nullable=False),
+    sa.Column('outside', sa.Integer(), nullable=False),
+    sa.PrimaryKeyConstraint('id'),
+    sa.UniqueConstraint('department_id', 'metric', 'week')
+    )
     op.create_table('booking',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
     sa.Column('source_id', sa.String(), nullable=False),
@@ -315,6 +327,14 @@ def upgrade() -> None:
         batch_op.create_index('ix_job_lane', ['lane', 'id'], unique=False, sqlite_where=sa.text("state IN ('ready', 'running')"), postgresql_where=sa.text("state IN ('ready', 'running')"))
         batch_op.create_index('ix_job_running', ['id'], unique=False, sqlite_where=sa.text("state = 'running'"), postgresql_where=sa.text("state = 'running'"))
 
+    op.create_table('kpiset',
+    sa.Column('department_id', sa.Integer(), nullable=False),
+    sa.Column('purpose', sa.String(), nullable=False),
+    sa.Column('stage', sa.String(), nullable=False),
+    sa.Column('by', sa.String(), nullable=False),
+    sa.Column('at', sa.DateTime(timezone=True), nullable=False),
+    sa.PrimaryKeyConstraint('department_id')
+    )
     op.create_table('layerlimit',
     sa.Column('name', sa.String(), nullable=False),
     sa.Column('limits', sa.JSON().with_variant(postgresql.JSONB(), 'postgresql'), nullable=False),
@@ -362,6 +382,7 @@ def upgrade() -> None:
     sa.Column('userid', sa.String(), nullable=False),
     sa.Column('text', sa.String(), nullable=False),
     sa.Column('sop_id', sa.Integer(), nullable=True),
+    sa.Column('position', sa.String(), nullable=False),
     sa.Column('msgid', sa.String(), nullable=False),
     sa.Column('state', sa.String(), nullable=False),
     sa.Column('reason', sa.String(), nullable=False),
@@ -378,6 +399,7 @@ def upgrade() -> None:
     sa.Column('mass_send_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('customer_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('external_userid', sa.String(), nullable=False),
+    sa.Column('run_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
     sa.Column('status', sa.Integer(), nullable=False),
     sa.PrimaryKeyConstraint('id'),
     sa.UniqueConstraint('mass_send_id', 'external_userid')
@@ -1489,6 +1511,7 @@ def downgrade() -> None:
 
     op.drop_table('layermove')
     op.drop_table('layerlimit')
+    op.drop_table('kpiset')
     with op.batch_alter_table('job', schema=None) as batch_op:
         batch_op.drop_index('ix_job_running', sqlite_where=sa.text("state = 'running'"), postgresql_where=sa.text("state = 'running'"))
         batch_op.drop_index('ix_job_lane', sqlite_where=sa.text("state IN ('ready', 'running')"), postgresql_where=sa.text("state IN ('ready', 'running')"))
@@ -1557,6 +1580,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f('ix_booking_customer_id'))
 
     op.drop_table('booking')
+    op.drop_table('baseline')
     op.drop_table('attribute')
     with op.batch_alter_table('act', schema=None) as batch_op:
         batch_op.drop_index('ix_act_name')
