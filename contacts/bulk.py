@@ -26,16 +26,21 @@ def among(session: Session, column: Any, values: Iterable[Any]) -> ColumnElement
     return column == any_(bindparam(None, list(values), type_=ARRAY(column.type)))  # type: ignore[no-any-return]
 
 
-def insert_rows(session: Session, table: Table, rows: Sequence[Row], returning: Sequence[str] = ()) -> list[Any]:
+def insert_rows(
+    session: Session, table: Table, rows: Sequence[Row], returning: Sequence[str] = (), *, all_new: bool = False
+) -> list[Any]:
     """Write rows, all with the same columns; those that would break a unique constraint are left out.
 
-    Answers the `returning` columns of those written.
+    With `all_new` they raise `IntegrityError` instead. Answers the `returning` columns of those written.
     """
     if not rows:
         return []
     connection = session.connection()
     names = tuple(rows[0])
     convert = converters(connection.dialect, table, names)
+    ending = "" if all_new else " ON CONFLICT DO NOTHING"
+    if returning:
+        ending += f" RETURNING {', '.join(returning)}"
     cells = itemgetter(*names)
     at_once = max(1, PARAMETERS // len(names))
     answers: list[Any] = []
@@ -45,20 +50,19 @@ def insert_rows(session: Session, table: Table, rows: Sequence[Row], returning: 
         for place, change in enumerate(convert):
             if change:
                 values[place :: len(names)] = map(change, values[place :: len(names)])
-        statement = insertion(connection.dialect.name, table, names, len(some), tuple(returning))
+        statement = insertion(connection.dialect.name, table, names, len(some), ending)
         written = connection.exec_driver_sql(statement, tuple(values))
         answers += written.all() if returning else []
     return answers
 
 
 @lru_cache(maxsize=256)
-def insertion(dialect: str, table: Table, names: tuple[str, ...], rows: int, returning: tuple[str, ...]) -> str:
+def insertion(dialect: str, table: Table, names: tuple[str, ...], rows: int, ending: str) -> str:
     """The statement for so many rows."""
     mark = "?" if dialect == "sqlite" else "%s"
     row = f"({', '.join([mark] * len(names))})"
     columns = ", ".join(f'"{name}"' for name in names)
-    answer = f" RETURNING {', '.join(returning)}" if returning else ""
-    return f'INSERT INTO "{table.name}" ({columns}) VALUES {", ".join([row] * rows)} ON CONFLICT DO NOTHING{answer}'  # noqa: S608
+    return f'INSERT INTO "{table.name}" ({columns}) VALUES {", ".join([row] * rows)}{ending}'  # noqa: S608
 
 
 @lru_cache(maxsize=256)

@@ -190,7 +190,7 @@ def check_referrals(session: Session, _load: Load, entries: list[Entry]) -> list
 
 def pairs(known: Any) -> set[tuple[str, str]]:
     """The ids of a customer as a set."""
-    return set(known.ids().items())
+    return set(known.items())
 
 
 CHECKS: Mapping[str, Callable[[Session, Load, list[Entry]], list[Problem]]] = {

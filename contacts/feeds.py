@@ -202,7 +202,7 @@ def insert_new(session: Session, kind: str, rows: list[dict[str, Any]]) -> dict[
 
 def insert_items(session: Session, orders: Iterable[tuple[int, Sequence[Any]]]) -> None:
     """Write the lines of orders."""
-    rows = [{"order_id": order_id, **item.__dict__} for order_id, items in orders for item in items]
+    rows = [{"order_id": order_id, **item} for order_id, items in orders for item in items]
     insert_rows(session, ITEMS, rows)
 
 
@@ -251,7 +251,7 @@ def event_of(kind: str, record: Any) -> tuple[str, dict[str, Any]] | None:
         return None
     facts = {key: value for key in TOLD if (value := record.__dict__.get(key)) not in (None, "")}
     if kind == "orders":
-        facts["categories"] = sorted({item.category for item in record.items if item.category})
+        facts["categories"] = sorted({item["category"] for item in record.items if item["category"]})
     if kind == "bookings":
         facts["starts_at"] = record.starts_at.isoformat()
     return name, {"id": record.id, **facts}

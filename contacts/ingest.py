@@ -31,14 +31,14 @@ from contacts.identities import resolve
 from contacts.merging import parts
 from contacts.models import AttributeValue
 from contacts.records import Problem
-from contacts.rollups import roll_up
+from contacts.rollups import add_orders, roll_up
 from contacts.watermarks import COMPANY, move_watermarks, newest
 
 CREDIT = "credit_orders"
 """The kind of job by which the numbers learn of new money: a lower room tells a higher one by job."""
 FRESH = timedelta(days=2)
 """Facts older than this raise no events: history that is loaded is not news."""
-CHUNK = 500
+CHUNK = 1_000
 """Records of one short transaction, so that callbacks need not wait long behind it."""
 VALUES: Table = AttributeValue.__table__  # type: ignore[attr-defined]
 
@@ -130,9 +130,9 @@ def customers_of(session: Session, kind: str, entries: list[Entry], now: datetim
     if kind == "identities":
         named = [entry.record.ids() for entry in entries]
     else:
-        named = [entry.record.customer.ids() for entry in entries if "customer" in entry.record.__dict__]
+        named = [entry.record.customer for entry in entries if "customer" in entry.record.__dict__]
     if kind == "referrals":
-        named += [entry.record.referrer.ids() for entry in entries]
+        named += [entry.record.referrer for entry in entries]
     return resolve(session, named, reason=f"{kind}:{entries[0].record.id}", now=now) if named else []
 
 
@@ -147,9 +147,9 @@ def follow_up(session: Session, kind: str, fresh: list[tuple[Entry, dict[str, An
     customers = {row["customer_id"] for _, row in fresh if "customer_id" in row}
     if kind == "orders":
         insert_items(session, ((written[entry.record.id], entry.record.items) for entry, _ in fresh))
-    if kind == "refunds":
+        add_orders(session, written.values())
+    elif kind == "refunds":
         sum_refunds(session, (row["order_id"] for _, row in fresh))
-    if kind in {"orders", "refunds"}:
         roll_up(session, customers, contacts=False)
     elif kind in {"bookings", "visits", "events"}:
         roll_up(session, customers, orders=False)

@@ -10,6 +10,7 @@ from hashlib import sha256
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -18,7 +19,9 @@ from pydantic import (
     StringConstraints,
     ValidationError,
     model_validator,
+    with_config,
 )
+from typing_extensions import TypedDict
 
 EXTERNAL, UNION, MEMBER, CONSULT, PHONE = "external_userid", "unionid", "member_id", "consult_id", "phone"
 KINDS = (EXTERNAL, UNION, MEMBER, CONSULT, PHONE)
@@ -119,39 +122,49 @@ Count = Annotated[int, Strict(), Field(ge=0, le=10**9)]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 
 
-class Strictly(BaseModel):
-    """No field we do not know: a misspelt name must not be lost in silence."""
-
-    model_config = ConfigDict(extra="forbid")
+STRICTLY = ConfigDict(extra="forbid")
+"""No field we do not know: a misspelt name must not be lost in silence."""
 
 
-class Known(Strictly):
-    """The ids a record names a customer by: one or several, and several name one person."""
+@with_config(STRICTLY)
+class Ids(TypedDict, total=False):
+    """Value by kind of id."""
 
-    external_userid: Word | None = None
-    unionid: Word | None = None
-    member_id: Word | None = None
-    consult_id: Word | None = None
-    phone: Annotated[Word, BeforeValidator(phone_number)] | None = None
-
-    @model_validator(mode="after")
-    def somebody(self) -> Self:
-        """At least one."""
-        if not self.model_fields_set:
-            raise ValueError(f"name the customer by at least one of {', '.join(KINDS)}")
-        return self
-
-    def ids(self) -> dict[str, str]:
-        """Value by kind."""
-        return {kind: value for kind, value in self.__dict__.items() if value is not None}
+    # Parts of a record are plain dictionaries: as models of their own they would cost a large import twice as much.
+    external_userid: Word | None
+    unionid: Word | None
+    member_id: Word | None
+    consult_id: Word | None
+    phone: Annotated[Word, BeforeValidator(phone_number)] | None
 
 
-class Record(Strictly):
+def somebody(ids: dict[str, str | None]) -> dict[str, str]:
+    """Those ids that are filled. Raises ValueError when none is."""
+    filled = {kind: value for kind, value in ids.items() if value is not None}
+    if not filled:
+        raise ValueError(f"name the customer by at least one of {', '.join(KINDS)}")
+    return filled
+
+
+Known = Annotated[Ids, AfterValidator(somebody)]
+"""The ids a record names a customer by: one or several, and several name one person."""
+
+
+class Record(BaseModel):
     """What every record has: its source's own id, and when it happened."""
+
+    model_config = STRICTLY
 
     kind: ClassVar[str] = ""
     id: Word
     at: Moment
+
+    @classmethod
+    def again(cls, fields: dict[str, Any]) -> Self:
+        """A record from the `__dict__` of one that was checked, without checking it again."""
+        record = cls.__new__(cls)
+        object.__setattr__(record, "__dict__", fields)
+        return record
 
     def digest(self) -> str:
         """The same for the same content, whatever the order of its fields and the offset of its times."""
@@ -166,15 +179,16 @@ class Personal(Record):
     userid: Word | None = None
 
 
-class Item(Strictly):
+@with_config(STRICTLY)
+class Item(TypedDict):
     """A line of an order."""
 
     sku: Word
     name: Word
-    category: Prose = ""
+    category: Annotated[Prose, Field(default="")]
     qty: Annotated[int, Strict(), Field(ge=1, le=10**6)]
     amount_fen: Fen
-    margin_fen: SignedFen | None = None
+    margin_fen: Annotated[SignedFen | None, Field(default=None)]
 
 
 class OrderRecord(Personal):
@@ -304,14 +318,15 @@ class IdentityRecord(Personal):
 
     def ids(self) -> dict[str, str]:
         """Every id of the record, the new one among them."""
-        return {**self.customer.ids(), self.id_kind: self.value}
+        given: Any = self.customer
+        return {**given, self.id_kind: self.value}
 
     @model_validator(mode="after")
     def agreeing(self) -> Self:
         """A phone is normalised; the new id may not contradict the ones given."""
         if self.id_kind == PHONE:
             self.value = phone_number(self.value)
-        if self.customer.ids().get(self.id_kind, self.value) != self.value:
+        if self.customer.get(self.id_kind, self.value) != self.value:
             raise ValueError(f"the customer is named by another {self.id_kind}; name her by an id of another kind")
         return self
 
@@ -329,6 +344,7 @@ REMEDIES = {
     "missing": "add it",
     "extra_forbidden": "this kind has no such field; check its name, or leave it out",
     "model_type": "write an object",
+    "dict_type": "write an object",
     "string_type": "write text, in quotes",
     "string_unicode": "write valid UTF-8",
     "string_too_short": "fill it, or leave the field out",

@@ -1,6 +1,7 @@
 """Orders, sums and last times on the customer's row: kept right from the facts, for whoever was touched or for all.
 
-Recomputed, not counted on: doing it twice, or after a crash, gives the same. One statement per group of columns.
+Recomputed, not counted on: doing it twice gives the same. Only new orders are added on, in the transaction that writes
+them: a large import would else read each customer's orders again with every one. One statement per group of columns.
 """
 
 from collections.abc import Iterable
@@ -42,6 +43,43 @@ def roll_up(session: Session, customer_ids: Iterable[int], *, orders: bool = Tru
         set_contacts(session, ids)
 
 
+def add_orders(session: Session, order_ids: Iterable[int]) -> None:
+    """Add orders that this transaction wrote, and of which nothing was refunded yet, to their customers' roll-ups."""
+    new = (
+        select(
+            ORDERS.c.customer_id,
+            func.count().label("number"),
+            func.sum(ORDERS.c.amount_fen).label("net"),
+            func.min(ORDERS.c.at).label("first"),
+            func.max(ORDERS.c.at).label("last"),
+        )
+        .where(among(session, ORDERS.c.id, order_ids))
+        .group_by(ORDERS.c.customer_id)
+        .subquery()
+    )
+    session.connection().execute(
+        update(CUSTOMERS)
+        .where(CUSTOMERS.c.id == new.c.customer_id)
+        .values(
+            orders=CUSTOMERS.c.orders + new.c.number,
+            net_fen=CUSTOMERS.c.net_fen + new.c.net,
+            first_order_at=earlier(CUSTOMERS.c.first_order_at, new.c.first),
+            last_order_at=later(CUSTOMERS.c.last_order_at, new.c.last),
+            last_contact_at=later(CUSTOMERS.c.last_contact_at, new.c.last),
+        )
+    )
+
+
+def earlier(known: Any, other: Any) -> Any:
+    """The earlier of two times, the first of which may not be known."""
+    return case((known.is_(None) | (known > other), other), else_=known)
+
+
+def later(known: Any, other: Any) -> Any:
+    """The later of two times, the first of which may not be known."""
+    return case((known.is_(None) | (known < other), other), else_=known)
+
+
 def set_orders(session: Session, which: Any) -> None:
     """Number, sum, first and last of the orders that were not refunded in full; the last is a contact too."""
     sums = (
@@ -57,7 +95,6 @@ def set_orders(session: Session, which: Any) -> None:
         .group_by(CUSTOMERS.c.id)
         .subquery()
     )
-    known = CUSTOMERS.c.last_contact_at
     session.connection().execute(
         update(CUSTOMERS)
         .where(CUSTOMERS.c.id == sums.c.customer_id)
@@ -66,7 +103,7 @@ def set_orders(session: Session, which: Any) -> None:
             net_fen=sums.c.net,
             first_order_at=sums.c.first,
             last_order_at=sums.c.last,
-            last_contact_at=case((known.is_(None) | (known < sums.c.last), sums.c.last), else_=known),
+            last_contact_at=later(CUSTOMERS.c.last_contact_at, sums.c.last),
         )
     )
 
@@ -86,8 +123,8 @@ def latest_contacts(session: Session, customer_ids: list[int] | None) -> Any:
 def set_contacts(session: Session, customer_ids: list[int]) -> None:
     """Move the last contact of these customers on."""
     latest = latest_contacts(session, customer_ids)
-    later = CUSTOMERS.c.last_contact_at.is_(None) | (CUSTOMERS.c.last_contact_at < latest.c.at)
-    moved = update(CUSTOMERS).where(CUSTOMERS.c.id == latest.c.customer_id, later)
+    further = CUSTOMERS.c.last_contact_at.is_(None) | (CUSTOMERS.c.last_contact_at < latest.c.at)
+    moved = update(CUSTOMERS).where(CUSTOMERS.c.id == latest.c.customer_id, further)
     session.connection().execute(moved.values(last_contact_at=latest.c.at))
 
 

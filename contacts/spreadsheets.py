@@ -10,8 +10,9 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from contacts.records import KINDS, RECORDS, Item
 
@@ -22,7 +23,7 @@ SNIFFED = 1024 * 1024
 ITEM_FIELDS = {"sku": "sku", "name": "name", "category": "category", "qty": "qty",
                "item_amount_fen": "amount_fen", "item_margin_fen": "margin_fen"}  # fmt: skip
 """Columns of an order's lines."""
-WHOLE = re.compile(r"-?\d{1,18}")
+WHOLE = re.compile(r"-?\d{1,18}").fullmatch
 JSON_FIELDS = {"items", "properties"}
 Fields = dict[str, Any]
 
@@ -80,19 +81,21 @@ def numbered(rows: Any, columns: "Columns") -> Iterator[tuple[int, list[str]]]:
 class Part:
     """The columns of one group: `customer`, `referrer`, `items`, or none for a record's own fields."""
 
-    places: dict[str, int]
-    """The column of each field."""
+    places: list[tuple[str, int]]
+    """Each field and its column."""
     whole: list[str]
     """Those that hold whole numbers."""
+    json: list[str]
 
     def read(self, cells: list[str]) -> Fields:
         """The fields of a row that are filled."""
-        read: Fields = {field: cells[place] for field, place in self.places.items() if cells[place]}
+        read: Fields = {field: cell for field, place in self.places if (cell := cells[place])}
         for field in self.whole:
-            if field in read and WHOLE.fullmatch(read[field]):
+            if field in read and WHOLE(read[field]):
                 read[field] = int(read[field])
-        for field in JSON_FIELDS & read.keys():
-            read[field] = from_json(read[field])
+        for field in self.json:
+            if field in read:
+                read[field] = from_json(read[field])
         return read
 
 
@@ -103,8 +106,8 @@ class Columns:
         """Raises `BadFile` naming a column the kind has not."""
         self.name, self.width = name, len(header)
         record = RECORDS[kind]
-        every = record.model_fields | Item.model_fields
-        whole = {field for field, one in every.items() if "int" in str(one.annotation)}
+        types = {field: one.annotation for field, one in record.model_fields.items()} | get_type_hints(Item)
+        whole = {field for field, one in types.items() if one in (int, int | None)}
         fields = {one.alias or name for name, one in record.model_fields.items()}
         groups: dict[str, dict[str, int]] = {"": {}}
         for place, column in enumerate(one.strip() for one in header):
@@ -112,8 +115,15 @@ class Columns:
             if field in groups.setdefault(group, {}):
                 raise BadFile(f"{name}: column {column!r} stands twice; leave one out")
             groups[group][field] = place
-        self.parts = {group: Part(some, [one for one in some if one in whole]) for group, some in groups.items()}
-        self.own = [place for group, some in groups.items() if group != "items" for place in some.values()]
+        self.parts = {
+            group: Part(
+                list(some.items()), [one for one in some if one in whole], [one for one in some if one in JSON_FIELDS]
+            )
+            for group, some in groups.items()
+        }
+        own = [place for group, some in groups.items() if group != "items" for place in some.values()]
+        self.own = itemgetter(*own or [0])
+        """What a row holds besides an order's line."""
 
     def place(self, column: str, fields: set[str]) -> tuple[str, str]:
         """Group and field of a column. Raises `BadFile`."""
@@ -151,9 +161,9 @@ def records_of(rows: Iterator[tuple[int, list[str]]], columns: Columns) -> Itera
     """A record for each row; rows that differ from the one above in an order's line only add to its lines."""
     lines = columns.parts.get("items")
     first: tuple[int, Fields] | None = None
-    before: list[str] = []
+    before: Any = None
     for line, cells in rows:
-        own = [cells[place] for place in columns.own]
+        own = columns.own(cells)
         if lines and first and own == before and "items" in first[1]:
             first[1]["items"].append(lines.read(cells))
             continue

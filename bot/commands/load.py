@@ -1,13 +1,14 @@
 """`frontline import`: a CSV file of records, beside a running server or alone.
 
-First the whole file is looked at, then it is stored in short transactions, so that callbacks never wait long. A file
-with anything wrong in it is not stored, unless `--partial`; every wrong row goes to a file of its own.
+First the whole file is checked, then it is stored in short transactions, so that callbacks never wait long; between
+the two its records wait on the disk. A file with anything wrong in it is not stored, unless `--partial`; every wrong
+row goes to a file of its own.
 """
 
 import asyncio
 import csv
 import gc
-import marshal
+import pickle
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -16,7 +17,7 @@ from datetime import datetime
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 from zoneinfo import ZoneInfo
 
 from rich.console import Console
@@ -36,7 +37,8 @@ TRIES = 3
 """Of one chunk: it goes again when somebody else made the same customer at the same moment."""
 SWITCH_SECONDS = 0.0005
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
-Rows = list[tuple[int, Any]]
+Part = tuple[list[Entry], list[Problem]]
+"""Records that are right by themselves, and what is wrong with others."""
 
 
 class ImportFailed(Exception):
@@ -86,25 +88,40 @@ class Import:
     unchanged: int = 0
 
     async def look(self, spool: IO[bytes]) -> None:
-        """Check the whole file; rows go to `spool` to be stored from there."""
+        """Check the whole file; good records go to `spool` to be stored from there."""
         load = Load(self.kind, self.now, self.zone)
-        for rows in chunks(read_rows(self.path, self.kind)):
-            entries, problems = read_entries(self.kind, rows)
+        for entries, problems in self.parts():
             checked = await self.database.read(partial(check, load=load, entries=entries))
             self.rejects.add(sorted([*problems, *checked.problems], key=lambda one: one.place))
-            marshal.dump(rows, spool)
-            self.shown("checking", rows[-1][0])
+            pickle.dump([(one.place, one.digest, one.record.__dict__) for one in entries], spool)
+            self.shown("checking", last_line(entries, problems))
 
-    async def store(self, chunked: Iterable[Rows]) -> None:
-        """Store what is good, chunk by chunk; the next is read while one is written."""
+    def parts(self) -> Iterator[Part]:
+        """The file in parts of one transaction each."""
+        rows = read_rows(self.path, self.kind)
+        while some := list(islice(rows, CHUNK)):
+            yield read_entries(self.kind, some)
+
+    def spooled(self, spool: IO[bytes]) -> Iterator[Part]:
+        """What `look` put away: its records need not be checked again one by one."""
+        again = RECORDS[self.kind].again
+        spool.seek(0)
+        while True:
+            try:
+                some = pickle.load(spool)  # noqa: S301 - our own, written a moment ago to a file without a name
+            except EOFError:
+                return
+            yield [Entry(place, again(fields), digest) for place, digest, fields in some], []
+
+    async def store(self, parts: Iterable[Part]) -> None:
+        """Store what is good, part by part; the next is read while one is written."""
         writing: asyncio.Task[Outcome] | None = None
-        for rows in chunked:
-            entries, problems = read_entries(self.kind, rows)
+        for entries, problems in parts:
             self.stores.update(store for one in entries if (store := one.record.__dict__.get("store")))
             await self.finish(writing)
             writing = asyncio.create_task(self.write(entries, problems))
             await asyncio.sleep(0)  # it begins before we go on reading
-            self.shown("storing", rows[-1][0])
+            self.shown("storing", last_line(entries, problems))
         await self.finish(writing)
 
     async def write(self, entries: list[Entry], problems: list[Problem]) -> Outcome:
@@ -129,20 +146,9 @@ class Import:
             self.unchanged += outcome.unchanged
 
 
-def chunks(rows: Iterator[tuple[int, Any]]) -> Iterator[Rows]:
-    """Rows in lists of one transaction each."""
-    while some := list(islice(rows, CHUNK)):
-        yield some
-
-
-def spooled(spool: IO[bytes]) -> Iterator[Rows]:
-    """What `look` put away."""
-    spool.seek(0)
-    while True:
-        try:
-            yield marshal.load(spool)  # noqa: S302 - our own, written a moment ago to a file without a name
-        except EOFError:
-            return
+def last_line(entries: list[Entry], problems: list[Problem]) -> int:
+    """How far in the file these are."""
+    return max([one.place for one in entries[-1:]] + [one.place for one in problems[-1:]])
 
 
 async def import_file(
@@ -186,7 +192,7 @@ async def import_file(
 async def carry_out(one: Import, spool: IO[bytes], *, only_good: bool) -> None:
     """Look and store, or with `only_good` store what is good as it comes. Raises `ImportFailed` when rows are wrong."""
     if only_good:
-        await one.store(chunks(read_rows(one.path, one.kind)))
+        await one.store(one.parts())
         return
     await one.look(spool)
     if number := len(one.rejects.lines):
@@ -194,7 +200,7 @@ async def carry_out(one: Import, spool: IO[bytes], *, only_good: bool) -> None:
             f"{number} rows of {one.path.name} are wrong and nothing was stored: see {one.rejects.path}; "
             "correct them, or import the good ones with --partial"
         )
-    await one.store(spooled(spool))
+    await one.store(one.spooled(spool))
 
 
 def end_of_feed(text: str | None, now: datetime) -> datetime | None:
