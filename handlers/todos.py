@@ -19,6 +19,7 @@ from contacts.calendar import next_workday
 from contacts.days import find_day
 from contacts.search import Match, find_customers, the_one
 from sop import digest, todos
+from sop.card_refresh import list_changed
 from sop.sops import OPEN, Todo
 from sop.todos import Item, NotYours
 from sop.why import why, why_not
@@ -106,6 +107,10 @@ class Asker:
         """Where she can read her whole list; None without PUBLIC_URL."""
         return Links(self.ctx.settings).address(self.userid, self.ctx.now)
 
+    def changed(self) -> None:
+        """Her list changed by words: let the morning's card follow."""
+        list_changed(self.session, self.userid, self.today, self.ctx.now)
+
     def tell(self, text: str) -> None:
         """Answer her."""
         say(self.session, self.userid, text, cause=str(self.ctx.event_id), now=self.ctx.now)
@@ -130,7 +135,9 @@ def listed(asker: Asker, _text: str) -> str:
     lines = [f"{item.line}{due(item.todo, asker.today)}" for item in items]
     head = _("To do today: {count}").format(count=len(items))
     tail = _("“3” shows reason and words; “done 3 booked”, “postpone 3 to tomorrow”, “not applicable 3 because …”.")
-    return "\n".join((head, *lines, tail))
+    page = asker.page()
+    link = [f'<a href="{page}">{_("See all of it")}</a>'] if page else []
+    return "\n".join((head, *lines, tail, *link))
 
 
 def due(todo: Todo, today: date) -> str:
@@ -179,6 +186,7 @@ def done(asker: Asker, text: str) -> str:
         if number in items:
             todos.finish(asker.session, items[number].todo, asker.userid, result, asker.ctx.now)
     closed = [items[one].customer for one in wanted if one in items]
+    asker.changed()
     lines = []
     if closed:
         lines.append(
@@ -232,6 +240,7 @@ def put_off(asker: Asker, wanted: list[Item], until: str) -> str:
         return _("{day} does not work: choose a day after today and within {days} days.").format(
             day=day, days=todos.PUT_OFF_DAYS
         )
+    asker.changed()
     names = "、".join(item.customer for item in wanted)
     return _("Put off to {day}: {names}.").format(day=digest.spoken(day), names=names)
 
@@ -245,6 +254,7 @@ def not_applicable(asker: Asker, text: str) -> str:
         return no_number(found["numbers"] if found else text, items)
     for item in wanted:
         todos.dismiss(asker.session, item.todo, asker.userid, found["reason"].strip(" ，,") or "other", asker.ctx.now)
+    asker.changed()
     return _("Noted as not applicable: {names}.").format(names="、".join(item.customer for item in wanted))
 
 

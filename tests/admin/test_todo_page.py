@@ -1,5 +1,6 @@
 """The page of to-dos as a member meets it: from the card's 全部 through the front door, back to card and record."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -213,3 +214,20 @@ async def test_the_page_can_be_read_in_english(bot: RunningBot, wecom: WeCom, cl
 
     assert (await get(wecom, address)).startswith("To do today: 1")
     assert "Done: 李女士 What came of it? She replied" in await press(wecom, address, act="done", todo=only)
+
+
+async def test_words_in_the_chat_give_a_link_and_the_card_follows_them(
+    bot: RunningBot, wecom: WeCom, clock: HandClock
+) -> None:
+    await list_of(bot, "李女士", "王芳")
+    await to_nine(bot, clock)
+    await wecom.types("lin", "今天待办")
+    await bot.settle()
+    listed = (await wecom.texts("lin"))[-1]
+    [address] = re.findall(r'<a href="([^"]+)">查看全部</a>', listed)
+    assert "2 王芳" in await get(wecom, address)
+
+    await wecom.types("lin", "完成 2 已约")
+    await bot.settle()
+    await pause(bot, clock)
+    assert (await card_of(wecom))["main_title"]["title"] == "今日待办 1 件"
