@@ -30,10 +30,12 @@ from assistant.questions import (
     Question,
     Rank,
     ReportsWanted,
+    RotaQuestion,
     Targets,
     TeamReport,
 )
 from assistant.reports import report_answer, wishes_answer
+from assistant.rota_answers import rota_answer
 from assistant.wording import about, days, moment, money, shown, title
 from bot.language import gettext as _
 from kpi.campaigns import colleagues
@@ -199,5 +201,6 @@ ANSWERS: dict[type[Question], Callable[[Session, Asker, Any], list[str]]] = {
     CampaignReview: review_answer,
     CampaignBrief: brief_answer,
     BriefReaders: readers_answer,
+    RotaQuestion: rota_answer,
     Help: lambda _session, _asker, _question: help_lines(),
 }

@@ -153,8 +153,17 @@ def commission_answer(session: Session, asker: Asker, question: CommissionQuesti
     for campaign in running(session, at.today) if whose.userid else []:
         figures = mine(session, campaign, whose.userid or "", at)
         if figures and figures.commission.next_from_fen is not None:
-            lines.append(f"{campaign.name}: {commission_line(figures.commission)}")
+            lines += [f"{campaign.name}: {commission_line(figures.commission)}", tiers_line(campaign)]
     return [*lines, _("Data up to {time}").format(time=moment(found.data_at or asker.now, asker.zone))]
+
+
+def tiers_line(campaign: Campaign) -> str:
+    """A campaign's steps of commission."""
+    steps = (
+        _("{percent}% from {amount}").format(amount=money(int(start)), percent=f"{percent:g}")
+        for start, percent in sorted(campaign.tiers)
+    )
+    return _("{name}, steps: {steps}").format(name=campaign.name, steps=_(", ").join(steps))
 
 
 def targets_answer(session: Session, asker: Asker, question: Targets) -> list[str]:

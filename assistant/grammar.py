@@ -28,6 +28,7 @@ from assistant.questions import (
     Rank,
     Targets,
 )
+from assistant.rota_words import about_rota
 from assistant.team_words import about_team
 from assistant.vocabulary import GROUP_WORDS, METRIC_WORDS, TEAM_WORDS, normal
 from kpi.period_words import find_period
@@ -172,7 +173,7 @@ def understand(text: str, known: Known = Known()) -> Question | FollowUp | None:
         return Help() if said else None
     if MORE.fullmatch(said):
         return More()
-    if whole := credit_of(said) or about_team(said, known.campaigns) or change_of(said, known):
+    if whole := credit_of(said) or about_team(said, known.campaigns) or about_rota(said) or change_of(said, known):
         return whole
     marked = bool(FOLLOWS.search(said))
     slots = taken_apart(FOLLOWS.sub(" ", said) if marked else said, known)

@@ -162,6 +162,14 @@ class BriefReaders(Question):
     campaign: str = ""
 
 
+class RotaQuestion(Question):
+    """Who works and who is off on a day; `me`: one's own days, also of a week."""
+
+    whose: Literal["me", ""] = ""
+    day: str = ""
+    """As it was said: 明天, next week; today when nothing was."""
+
+
 class Help(Question):
     """What can be asked."""
 
@@ -188,6 +196,7 @@ TOOLS: dict[str, type[Question]] = {
     "campaign_review": CampaignReview,
     "campaign_brief": CampaignBrief,
     "brief_readers": BriefReaders,
+    "rota": RotaQuestion,
     "help": Help,
     "more": More,
 }

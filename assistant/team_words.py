@@ -1,9 +1,18 @@
-"""The words for reports, reviews, briefs: whole sentences, since a word of them alone may mean anything."""
+"""The words for reports, reviews, briefs and others: whole sentences, since a word of them may mean anything."""
 
 import re
 from collections.abc import Iterable
 
-from assistant.questions import BriefReaders, CampaignBrief, CampaignReview, Question, ReportsWanted, TeamReport
+from assistant.questions import (
+    BriefReaders,
+    CampaignBrief,
+    CampaignReview,
+    Definition,
+    Question,
+    ReportsWanted,
+    Targets,
+    TeamReport,
+)
 
 ASK = r"(?:请|帮我|给我|我要|我想|发我|把)?(?:看一?下?|读一?下?|念一?下?|说一?下?|发一?下?|来一?份|要)?"
 WEEKLY = re.compile(
@@ -16,7 +25,7 @@ DAILY = re.compile(
     r"|(?:the |my |our |show me |give me )*(?:team'?s? )?(?:daily|morning) (?:team )?(?:report|briefing)"
 )
 STOP = re.compile(
-    r"(?:不要|不用|别|关掉?|停掉?|取消|退订)(?:再)?(?:给我)?(?:发|推|看)?(?:团队)?(?P<which>日报|周报|报告)(?:了|吧)?"
+    r"(?:不要|不用|别|关掉?|停掉?|取消|退订|把)(?:再)?(?:给我)?(?:发|推|看)?(?:团队)?(?P<which>日报|周报|报告)(?:关|停|取消)?掉?(?:了|吧)?"
     r"|(?:no|stop|stop the|turn off|turn off the|no more) (?:the )?(?P<what>daily |weekly )?reports?"
 )
 START = re.compile(
@@ -41,11 +50,29 @@ SHOW_BRIEF = re.compile(
     r"(?:看一?下?|发一?下?|念一?下?|给我看?)?(?:的)?(?P<name>.{0,20}?)的?活动(?:说明|简报|手册|方案)(?:是什么|在哪儿?|呢)?"
     r"|(?:show (?:me )?)?(?:the )?(?P<english>.{0,30}?) ?campaign brief"
 )
+SENTENCES: tuple[tuple[re.Pattern[str], Question], ...] = (
+    (
+        re.compile(
+            r"(?:我的?|我们的?)?(?:活动)?(?:提成|佣金)(?:是|都是)?(?:怎么|咋|如何|按什么)算(?:的|出来的)?"
+            r"|how (?:is|are) (?:my |our |the )?commissions? (?:calculated|computed|worked out|counted)"
+        ),
+        Definition(metric="commission"),
+    ),
+    (
+        re.compile(
+            r"我?(?:平均)?每天(?:还)?(?:要|得|需要|该)再?(?:卖|做)(?:多少|几)(?:钱|业绩|单)?(?:才能达标)?"
+            r"|how (?:much|many) (?:must|should|do|does) (?:i|we) (?:need to |have to )?sell (?:a|per|each|every) day"
+        ),
+        Targets(),
+    ),
+)
 KINDS = {"日报": ("daily",), "周报": ("weekly",), "daily": ("daily",), "weekly": ("weekly",)}
 
 
 def about_team(said: str, campaigns: Iterable[str]) -> Question | None:
     """The question of a whole sentence about reports, reviews or briefs; None for any other."""
+    if fixed := next((question for pattern, question in SENTENCES if pattern.fullmatch(said)), None):
+        return fixed
     if WEEKLY.fullmatch(said):
         return TeamReport(kind="weekly")
     if DAILY.fullmatch(said):
