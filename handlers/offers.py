@@ -35,10 +35,11 @@ from sop.offers import Reason, Wish, choices, closed, give
 router = Router()
 
 GIVE = (
-    r"(?:送出?|赠送)(?:给|一份|一个)?\s*(?P<who>[^\s]{1,12}?)\s*(?:一份|一个|一张)?\s*(?P<offer>\S{1,18}(?:礼|券|卡|权益|礼包|礼品|礼物|套餐))",
+    r"(?:送出?|赠送)(?:给|一份|一个)?\s*(?P<both>[^\s]{2,12}?\s*(?:一份|一个|一张)?\s*\S{1,18}(?:礼|券|卡|权益|礼包|礼品|礼物|套餐))",
     r"(?:给|为)\s*(?P<who>.{1,30}?)\s*(?:送出?|赠送|发)(?:了|上)?(?:一份|一个|一张)?\s*(?P<offer>\S{1,18}(?:礼|券|卡|权益|礼包|礼品|礼物|套餐))",
     r"give (?P<who>.{1,30}?) (?:the |an? )?offer:? (?P<offer>.{1,30})",
 )
+ONE = re.compile(r"\s*(?:一份|一个|一张)?\s*$")
 USED = (
     r"(?P<who>.{1,30}?)\s*(?:已经|刚|今天)?(?:用了|用掉了?|核销了?|兑换了?)\s*(?P<offer>\S{1,20}(?:礼|券|卡|权益|礼包|礼品|礼物|套餐))",
     r"(?:核销|兑换)\s*(?P<who>.{1,30}?)的\s*(?P<offer>\S{1,20})",
@@ -78,13 +79,18 @@ def day(ctx: Context) -> Day:
 
 def both(match: re.Match[str], message: TextMessage, ctx: Context) -> tuple[Match, Offer] | str:
     """The customer and the offer meant, else what to say instead."""
-    name = match["offer"].strip().strip("“”\"'")
     offers = ctx.session.scalars(select(Offer).where(col(Offer.active)).order_by(col(Offer.name))).all()
-    offer = next((one for one in offers if name.casefold() in {one.name.casefold(), one.code}), None)
+    parts = match.groupdict()
+    words = (parts.get("offer") or parts["both"]).strip().strip("“”\"'")
+    if parts.get("both"):  # only the offer's own name tells where the customer's ends
+        fitting = [one for one in offers if words.endswith(one.name)]
+    else:
+        fitting = [one for one in offers if words.casefold() in {one.name.casefold(), one.code}]
+    offer = max(fitting, key=lambda one: len(one.name), default=None)
     if offer is None:
         known = "、".join(one.name for one in offers) or _("none")
-        return _("There is no offer “{name}”. There are: {known}.").format(name=name, known=known)
-    customer = meant(match["who"].strip(), message, ctx)
+        return _("I know no offer in “{words}”. There are: {known}.").format(words=words, known=known)
+    customer = meant(parts.get("who") or ONE.sub("", words.removesuffix(offer.name)), message, ctx)
     return customer if isinstance(customer, str) else (customer, offer)
 
 

@@ -21,8 +21,8 @@ from contacts.models import Attribute
 from contacts.offers import Offer
 from contacts.tags import LOCAL, Tag, TagGroup
 from scripts_library.attachments import Strict
-from scripts_library.loading import GENERAL, load_content, store
-from scripts_library.scripts import ScriptRefused, written
+from scripts_library.loading import GENERAL, load_content, one_script, store
+from scripts_library.scripts import ScriptRefused
 from sop import rules
 from sop.lookup import LookupRow, LookupTable
 from sop.sops import Sop, SopVersion, missing_parts, publish, save
@@ -226,9 +226,9 @@ def add_scripts(session: Session, pack: Pack, source: str, now: datetime) -> Non
     try:
         if pack.library or pack.scripts:
             load_content(session, [GENERAL, *pack.library], now)
-        store(session, [written(one) for one in pack.scripts], now, by="")
+        store(session, [one_script(source, number, one, {}) for number, one in enumerate(pack.scripts)], now, by="")
     except ScriptRefused as refused:
-        raise rules.RuleRefused(f"{source}: scripts: {refused}") from refused
+        raise rules.RuleRefused(str(refused)) from refused
     session.flush()
 
 

@@ -1,6 +1,6 @@
 """Preview: whom a rule would reach today and on each of the next 14 days, computed from the record, with no writes."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
@@ -8,16 +8,18 @@ from sqlalchemy import select
 from sqlmodel import Session, col
 
 from contacts.models import Customer
+from contacts.offers import Offer
 from sop import rules
 from sop.conditions import Day, day_of, parts
 from sop.enrol import charge_of
-from sop.plan import BY_THE_CLOCK
-from sop.sops import Sop, SopVersion, check_rule
+from sop.sops import Sop, SopVersion, check_rule, steps_of
 from sop.triggers import Occurrence, find, window_of
 from sop.why import in_words
 
 DAYS = 14
 SAMPLE = 5
+FORESEEN = ("date", "silent")
+"""Triggers whose days ahead follow from the record; the others are shown for the days behind."""
 
 
 @dataclass
@@ -26,6 +28,16 @@ class DayAhead:
 
     day: date
     number: int
+
+
+@dataclass
+class OfferCost:
+    """An offer a rule hands out: how many are wanted and left (None: no limit), and what they cost."""
+
+    name: str
+    wanted: int
+    left: int | None
+    cost_fen: int
 
 
 @dataclass
@@ -43,6 +55,8 @@ class Preview:
     gained: int = 0
     """Customers this rule reaches and the published version does not, over all days looked at."""
     lost: int = 0
+    offers: list[OfferCost] = field(default_factory=list)
+    """What the offers of its steps cost if everybody reached gets them."""
     notes: list[str] = field(default_factory=list)
 
 
@@ -52,7 +66,7 @@ def preview(session: Session, rule: rules.Rule, today: date, zone: ZoneInfo, cod
     Raises `RuleRefused`.
     """
     check_rule(session, rule)
-    ahead = rule.when.kind in BY_THE_CLOCK
+    ahead = rule.when.kind in FORESEEN
     first = today if ahead else today - timedelta(days=DAYS)
     found = reached(session, rule, today, zone, ahead=ahead)
     days = [DayAhead(first + timedelta(days=one), 0) for one in range(DAYS + 1)]
@@ -72,6 +86,7 @@ def preview(session: Session, rule: rules.Rule, today: date, zone: ZoneInfo, cod
         drop_off(session, rule, today, zone, ahead=ahead),
         dict(sorted(load.items(), key=lambda item: -item[1])),
     )
+    made.offers = [offer_cost(session, one, len(found)) for one in offers_of(rule)]
     published = in_force(session, code)
     if published:
         before = {(one.customer_id, one.key) for one in reached(session, published, today, zone, ahead=ahead)}
@@ -83,14 +98,18 @@ def preview(session: Session, rule: rules.Rule, today: date, zone: ZoneInfo, cod
 
 
 def reached(session: Session, rule: rules.Rule, today: date, zone: ZoneInfo, *, ahead: bool) -> list[Occurrence]:
-    """Whom a rule finds in the days looked at: conditions are judged as the record stands now."""
+    """Whom a rule finds in the days looked at, each day ahead by itself, as the record stands now.
+
+    Nobody's next contact is known: who is silent stays so.
+    """
     if not ahead:
         return find(session, rule, window_of(session, day_of(session, today, zone), today - timedelta(days=DAYS)))
-    last = day_of(session, today + timedelta(days=DAYS), zone)
-    if rule.when.kind == "date":
-        return find(session, rule, window_of(session, Day(last.today, zone, last.tables), today))
-    # Missed bookings and silences of the days to come are not known: those found today, and who will be silent by then.
-    return find(session, rule, window_of(session, day_of(session, today, zone), today))
+    tables, found = day_of(session, today, zone).tables, []
+    for offset in range(DAYS + 1):
+        day = Day(today + timedelta(days=offset), zone, tables)
+        window = window_of(session, day, day.today)
+        found += find(session, rule, replace(window, complete={"": day.start()}))
+    return found
 
 
 def drop_off(session: Session, rule: rules.Rule, today: date, zone: ZoneInfo, *, ahead: bool) -> list[tuple[str, int]]:
@@ -102,6 +121,20 @@ def drop_off(session: Session, rule: rules.Rule, today: date, zone: ZoneInfo, *,
         narrowed = rule.model_copy(update={"who": rules.AllOf(kind="all", of=conditions[:number])})
         counts.append((in_words(one), len(reached(session, narrowed, today, zone, ahead=ahead))))
     return counts
+
+
+def offers_of(rule: rules.Rule) -> list[str]:
+    """The offers a rule's steps hand out."""
+    steps = (step.do for _place, step in steps_of(rule.what, "what"))
+    return [do.offer for do in steps if isinstance(do, rules.TodoAction) and do.offer]
+
+
+def offer_cost(session: Session, code: str, reached: int) -> OfferCost:
+    """What an offer costs for so many customers, as far as there are enough."""
+    offer = session.get_one(Offer, code)
+    left = None if offer.stock is None else max(0, offer.stock - offer.taken)
+    given = reached if left is None else min(reached, left)
+    return OfferCost(offer.name, reached, left, given * offer.cost_fen)
 
 
 def names(session: Session, ids: list[int]) -> list[str]:

@@ -113,6 +113,11 @@ def previewed(name: str, made: Preview) -> Table:
     table.add_section()
     for userid, number in made.load.items():
         table.add_row(userid, str(number))
+    if made.offers:
+        table.add_section()
+    for offer in made.offers:
+        left = "" if offer.left is None else f", {offer.left} left"
+        table.add_row(f"{offer.name}{left}", f"{offer.wanted} · ¥{offer.cost_fen / 100:.2f}")
     sample = f"for example {', '.join(made.sample)}" if made.sample else "nobody"
     change = f"; against the published version {made.gained:+d} / {-made.lost:+d}" if made.gained or made.lost else ""
     table.caption = "; ".join((sample + change, *made.notes))

@@ -115,8 +115,9 @@ async def test_what_the_till_tells_is_taken_once(database: Database) -> None:
         handed(session, "gift", who)
         handed(session, "gift", who, round_=2)
         for number, name in enumerate(("offer_claimed", "offer_redeemed", "page_viewed")):
-            told = {"source_id": f"a{number}", "digest": "", "at": at(TODAY, 7), "name": name}
-            session.add(Act(customer_id=who, properties={"offer": "gift"}, **told))
+            told = Act(source_id=f"a{number}", digest="", at=at(TODAY, 7), customer_id=who, name=name)
+            told.properties = {"offer": "gift"}
+            session.add(told)
         return [who]
 
     await on(database, build=build)

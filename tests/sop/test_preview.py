@@ -6,10 +6,11 @@ import pytest
 from sqlmodel import Session, func, select
 
 from bot.database import Database
+from contacts.offers import Offer
 from sop import packs, rules
 from sop.preview import Preview, preview
 from sop.sops import Run, SopVersion, Todo, check_rule, publish, roll_back, save
-from tests.sop.company import NOW, TODAY, ZONE, attribute, customer, on
+from tests.sop.company import NOW, TODAY, ZONE, at, attribute, booking, customer, on
 
 ARMS = [{"name": "a", "share": 50}, {"name": "b", "share": 30}]
 
@@ -141,3 +142,78 @@ async def test_an_earlier_version_comes_back_in_one_step(database: Database) -> 
 
     assert await on(database, build=build) == [1, 1, 2, 2]
     assert date(2026, 11, 18) == TODAY
+
+
+async def test_who_will_be_silent_is_shown_for_each_day_ahead_and_who_missed_for_the_days_behind(
+    database: Database,
+) -> None:
+    def build(session: Session) -> list[tuple[list[tuple[date, int]], list[str]]]:
+        for number in (30, 25, 20, 10):
+            customer(session, f"沉默{number}", last_contact_at=at(TODAY - timedelta(days=number)))
+        for number in (1, 3, 20):
+            booking(
+                session, customer(session, f"爽约{number}", last_contact_at=NOW), at(TODAY - timedelta(days=number))
+            )
+        shown = []
+        for when in ({"kind": "silent", "days": 30}, {"kind": "booking_missed"}):
+            rule = rules.read_rule({"when": when, "what": [{"do": {"kind": "todo", "title": "x"}}]})
+            made = preview(session, rule, TODAY, ZONE)
+            shown.append(([(one.day, one.number) for one in made.days if one.number], made.notes))
+        return shown
+
+    silent, behind = await on(database, build=build)
+    assert silent == ([(TODAY + timedelta(days=one), 1) for one in (0, 5, 10)], [])
+    assert behind[0] == [(TODAY - timedelta(days=one), 1) for one in (3, 1)]
+    assert behind[1] == ["what people do cannot be foreseen: shown are the 14 days until today"]
+
+
+async def test_a_preview_says_what_the_offers_of_its_steps_cost(database: Database) -> None:
+    def build(session: Session) -> Preview:
+        for number in range(3):
+            customer(session, f"客户{number}", birthday_next=TODAY + timedelta(days=15))
+        session.add(Offer(code="gift", name="生日礼", stock=5, taken=3, cost_fen=1500, updated_at=NOW))
+        session.flush()
+        todo = {"kind": "todo", "title": "祝福", "offer": "gift"}
+        when = {"kind": "date", "field": "birthday", "days": -15}
+        return preview(session, rules.read_rule({"when": when, "what": [{"do": todo}]}), TODAY, ZONE)
+
+    made = await on(database, build=build)
+    assert [(one.name, one.wanted, one.left, one.cost_fen) for one in made.offers] == [("生日礼", 3, 2, 3000)]
+
+
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [
+        ({"do": {"kind": "todo", "title": "x", "script": "nope"}}, "what.0.do.script: there is no script nope"),
+        ({"do": {"kind": "todo", "title": "x", "offer": "nope"}}, "what.0.do.offer: there is no offer nope"),
+        ({"do": {"kind": "tag", "add": ["没有"]}}, "what.0.do.add: there is no tag 没有"),
+    ],
+)
+async def test_a_step_that_names_what_is_not_there_is_refused_with_the_place(
+    database: Database, part: dict[str, object], said: str
+) -> None:
+    def build(session: Session) -> str:
+        rule = rules.read_rule({"when": {"kind": "visit_made"}, "what": [part]})
+        with pytest.raises(rules.RuleRefused) as refused:
+            check_rule(session, rule)
+        return str(refused.value)
+
+    assert said in await on(database, build=build)
+
+
+@pytest.mark.parametrize(
+    ("who", "said"),
+    [
+        ({"kind": "ordered", "sku": "nope"}, "who.sku: there is no product nope"),
+        ({"kind": "staff", "userids": ["lin", "nobody"]}, "who.userids: there is no member of staff nobody"),
+    ],
+)
+async def test_a_condition_that_names_an_unknown_product_or_member_is_refused(
+    database: Database, who: dict[str, object], said: str
+) -> None:
+    def build(session: Session) -> str:
+        with pytest.raises(rules.RuleRefused) as refused:
+            check_rule(session, birthday_rule(who))
+        return str(refused.value)
+
+    assert await on(database, build=build) == f"{said}; make it first or choose another"
