@@ -7,6 +7,7 @@ nothing that the scripts do not; else, and without a model, the best script itse
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel
@@ -145,7 +146,8 @@ def context_of(session: Session, wanted: Wanted, now: datetime, zone: ZoneInfo) 
 
 def without_values(context: ScriptContext) -> tuple[ScriptContext, dict[str, str]]:
     """The context with a placeholder for each value it knows, and the values by placeholder."""
-    values, hidden = {}, {}
+    values: dict[str, str] = {}
+    hidden: dict[str, Any] = {}
     for part in fields(context):
         known = {name: value for name, value in context.part(part.name) if value}
         values |= {f"{part.name}.{name}": value for name, value in known.items()}

@@ -88,7 +88,8 @@ def mask(session: Session, text: str) -> Masked:
     text = unicodedata.normalize("NFKC", text).replace("[[", "[").replace("]]", "]")
     masked = Masked(text, text)
     masked.text = NUMBER.sub(lambda found: found[0] if found["date"] else masked.put("NUMBER", found[0]), masked.text)
-    for name in sorted(names_on_record(session, text), key=len, reverse=True):
+    # The longest first: a name may be a part of another.
+    for name in sorted(names_on_record(session, text), key=lambda one: (-len(one), one)):
         masked.text = outside(masked.text, re.compile(re.escape(name), re.IGNORECASE), masked)
     for pattern in PEOPLE:
         masked.text = outside(masked.text, pattern, masked)

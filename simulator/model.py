@@ -181,7 +181,7 @@ def said(mode: str, messages: list[Fields], tools: list[Fields]) -> Fields:
         return called([("drop_all_tables", {}), ("numbers", {"metrics": ["money_of_the_boss"]})])
     if mode == STRANGERS:
         others = ("numbers", {"whose": "王磊"}), ("numbers", {"whose": "everybody"})
-        return called([("customer", {"name": "王芳"}), *others])
+        return called([("customer", {"name": "赵敏"}), *others])
     if mode == BROKEN_ARGUMENTS:
         return {"tool_calls": [tool_call(0, "numbers", '{"metrics": ["amount"')]}
     return chosen(question, offered) if offered else {"content": draft(question)}

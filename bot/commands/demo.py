@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import aiohttp
 from aiohttp import web
+from pydantic import SecretStr
 from rich.console import Console
 from rich.panel import Panel
 from sqlalchemy import func
@@ -42,7 +43,7 @@ STOPS = (time(8, 30), time(9, 3), time(15, 0), time(20, 0))
 """Times of the demo day that `--once` jumps through."""
 QUESTIONS = {
     time(9, 3): ("今天待办", "1", "完成 1 已约", "话术 价格太贵"),
-    time(15, 0): ("我的活动KPI", "my campaign KPIs", "那团队呢"),
+    time(15, 0): ("我的活动KPI", "my campaign KPIs", "那团队呢", "上个月到底有多少辛苦费落到我口袋"),
 }
 """What is asked at which stop."""
 SETTLE_SECONDS = 15.0
@@ -155,6 +156,9 @@ def demo_settings(corp: Corp, simulator_url: str, listen: str) -> Settings:
         home=home(),
         listen=listen,
         timezone=str(ZONE),
+        openai_base_url=f"{simulator_url}/v1",
+        openai_api_key=SecretStr("simulated"),
+        openai_model="scripted",
     )
 
 
