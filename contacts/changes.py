@@ -27,6 +27,7 @@ from contacts.models import (
     Identity,
 )
 from contacts.tie_log import END, HALF, HANDED_OVER, WHOLE, half_returned, log_change, replay
+from contacts.tombstones import buried
 
 EXTERNAL = "external_userid"
 NEW, OURS, RETURNED = "new", "ours", "returned"
@@ -206,9 +207,11 @@ def lose(
     session: Session, userid: str, external_userid: str, *, by: str, at: datetime, event_id: int | None = None
 ) -> Ended | None:
     """A tie ended; answers it if it stood until now. The latest of adds and ends holds, in whatever order they arrive;
-    an end may even come first. The log of ties gets each end once."""
+    an end may even come first. The log of ties gets each end once. Of who was erased, nothing is kept anew."""
     connection = session.connection()
     customer = row_of(connection, external_userid)
+    if customer is None and buried(session, [external_userid]):
+        return None
     customer_id = customer.id if customer else new_customer(connection, external_userid, None, None)
     return end_tie(connection, customer_id, userid, by=by, at=at, event_id=event_id)
 

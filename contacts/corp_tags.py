@@ -26,6 +26,7 @@ from contacts.tag_push import (
     push_left_over,
     waiting,
 )
+from contacts.tag_twins import join_twins
 from contacts.tagging import Why, change_tags
 from contacts.tags import LOCAL, SYNCED, Tag, TagGroup
 
@@ -57,6 +58,7 @@ def store_list(session: Session, groups: Sequence[CorpTagGroup], now: datetime) 
         session.add(tag)
     session.flush()
     take_from_pairs(session, gone, now)
+    join_twins(session, now)
 
 
 def rows_of(session: Session, model: type[Listed], ids: Sequence[str]) -> dict[str, Listed]:

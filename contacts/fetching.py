@@ -18,8 +18,9 @@ from bot.wecom.errors import NoRelation, WeComError
 from bot.wecom.results import ExternalContact, Follow
 from contacts.changes import customer_of
 from contacts.corp_tags import ask_for_list
+from contacts.identities import claim_phones
 from contacts.models import Customer, FollowUser, Identity
-from contacts.records import PHONE, UNION, normal_phone
+from contacts.records import UNION
 from contacts.tag_push import TAGS, Pair, ask_to_push, lane_of
 from contacts.tagging import Why, follow_platform
 from contacts.tags import CLIENT
@@ -76,7 +77,7 @@ def store(session: Session, contact: ExternalContact, asked_at: datetime, now: d
     for tie, follow in told:
         if tie.fetched_at is None or tie.fetched_at < asked_at:
             store_tie(session, tie, follow, asked_at, now)
-    claim_phones(session, customer.id, [phone for _, follow in told for phone in follow.remark_mobiles])
+    claim_phones(session, [(customer.id, phone) for _, follow in told for phone in follow.remark_mobiles], now)
 
 
 def store_profile(session: Session, customer: Customer, contact: ExternalContact) -> None:
@@ -107,12 +108,6 @@ def learn_tags(session: Session, tag_ids: set[str], now: datetime) -> None:
     known = set(session.execute(select(TAGS.c.id).where(TAGS.c.id.in_(tag_ids))).scalars())
     for tag_id in sorted(tag_ids - known):
         ask_for_list(session, tag_id, is_group=False, cause=f"seen:{now:%Y%m%dT%H%M%S%f}", now=now)
-
-
-def claim_phones(session: Session, customer_id: int, phones: list[str]) -> None:
-    """Phones of remarks identify the customer unless somebody else has them."""
-    numbers = {number for phone in phones if (number := normal_phone(phone))}
-    claim(session, customer_id, PHONE, sorted(numbers))
 
 
 def claim(session: Session, customer_id: int, kind: str, values: list[Any]) -> None:

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Table, insert, select
+from sqlalchemy import Table, select
 from sqlmodel import Session
 
 from bot.database import defaults
 from contacts.bulk import among, insert_rows
 from contacts.merging import hold, merge, verdicts
 from contacts.models import Customer, Identity
-from contacts.records import EXTERNAL, KINDS, MEMBER, PHONE, UNION
+from contacts.records import EXTERNAL, KINDS, MEMBER, PHONE, UNION, normal_phone
 
 Id = tuple[str, str]
 """Kind and value."""
@@ -143,6 +143,23 @@ def resolve(session: Session, named: Sequence[Mapping[str, str]], *, reason: str
     return [final(customer) for customer in placed]
 
 
+def claim_phones(session: Session, noted: Iterable[tuple[int, str]], now: datetime) -> None:
+    """Phones that staff noted about customers identify them where nobody else has them.
+
+    What staff typed may be wrong: where another customer has the phone, whether the two are one is left to a person.
+    """
+    theirs = [(customer_id, number) for customer_id, phone in noted if (number := normal_phone(phone))]
+    if not theirs:
+        return
+    owner = owners(session, {(PHONE, number) for _, number in theirs})
+    fresh = {(PHONE, number): customer_id for customer_id, number in reversed(theirs) if (PHONE, number) not in owner}
+    rows = [{"customer_id": customer_id, "kind": kind, "value": value} for (kind, value), customer_id in fresh.items()]
+    insert_rows(session, IDENTITIES, rows)
+    owner |= fresh
+    doubts = {(customer_id, owner[PHONE, number]) for customer_id, number in theirs}
+    hold(session, [(one, other, f"{PHONE} in a remark") for one, other in sorted(doubts) if one != other], now)
+
+
 def owners(session: Session, ids: Iterable[Id]) -> dict[Id, int]:
     """Whose each known id is."""
     by_kind: dict[str, list[str]] = {}
@@ -170,7 +187,6 @@ def ids_of(session: Session, customer_ids: Iterable[int]) -> dict[int, dict[str,
 
 def write(session: Session, plan: Plan) -> dict[int, int]:
     """Make the new customers and note the new ids; answers the new customers' numbers by their negative ones."""
-    connection = session.connection()
     made: dict[int, int] = {}
     if plan.new:
         numbers = insert_rows(session, CUSTOMERS, [BLANK] * plan.new, ("id",))
@@ -180,7 +196,7 @@ def write(session: Session, plan: Plan) -> dict[int, int]:
             {"customer_id": made.get(owner, owner), "kind": kind, "value": value}
             for (kind, value), owner in plan.attached
         ]
-        connection.execute(insert(IDENTITIES), rows)
+        insert_rows(session, IDENTITIES, rows, all_new=True)
     return made
 
 

@@ -47,13 +47,8 @@ def latest_contact() -> ColumnElement[datetime]:
     return func.coalesce(CUSTOMERS.c.last_contact_at, CUSTOMERS.c.first_added_at, type_=UtcTime())
 
 
-def silent_for(days: int, now: datetime) -> ColumnElement[bool]:
-    """The condition that a customer has been silent for so many full days."""
-    return latest_contact() <= now - timedelta(days=days)
-
-
 def differing(scope: Scope, limits: Limits, now: datetime) -> Select[Any]:
-    """The customers in scope whose layers are not what they should be, and what they should be."""
+    """The customers in scope whose layers are not what they should be: what they should be, and what they are."""
     signs = signs_of(scope, now)
     should: dict[str, ColumnElement[Any]] = {
         "stage": stage(signs.c, now),
@@ -64,7 +59,7 @@ def differing(scope: Scope, limits: Limits, now: datetime) -> Select[Any]:
         "koc": signs.c.spreads,
     }
     wrong = or_(*(value != signs.c[name] for name, value in should.items()))
-    return select(signs.c.id, *should.values()).where(wrong)
+    return select(signs.c.id, *should.values(), *(signs.c[name] for name in should)).where(wrong)
 
 
 def signs_of(scope: Scope, now: datetime) -> CTE:

@@ -17,7 +17,6 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
-    and_,
     bindparam,
     case,
     delete,
@@ -45,7 +44,7 @@ STAGE_MOVED = "stage_moved"
 RECENCY, FREQUENCY, MONEY, QUADRANT = "recency", "frequency", "money", "quadrant"
 NEW_PRODUCT = timedelta(days=60)
 """For so long after its first sale a product is new."""
-CUSTOMERS_AT_ONCE = 10_000
+CUSTOMERS_AT_ONCE = 20_000
 IDS_AT_ONCE = 500
 
 MOVES: Table = LayerMove.__table__  # type: ignore[attr-defined]
@@ -56,9 +55,11 @@ CHANGED = Table(
     Column("id", BigId, primary_key=True, autoincrement=False),
     *(Column(name, String, nullable=False) for name in COLUMNS[:-1]),
     Column("koc", Boolean, nullable=False),
+    *(Column(f"old_{name}", String, nullable=False) for name in COLUMNS[:-1]),
+    Column("old_koc", Boolean, nullable=False),
     prefixes=["TEMPORARY"],
 )
-"""Whose layers changed in the piece of work at hand, and to what."""
+"""Whose layers changed in the piece of work at hand, to what and from what."""
 
 
 def set_limits(session: Session, name: str, limits: Sequence[int], now: datetime) -> None:
@@ -102,11 +103,10 @@ def recompute_scope(session: Session, scope: Scope, limits: Limits, now: datetim
     connection = session.connection()
     connection.execute(CreateTable(CHANGED, if_not_exists=True))
     connection.execute(delete(CHANGED))
-    names = ["id", *COLUMNS]
-    connection.execute(insert(CHANGED).from_select(names, differing(scope, limits, now)))
-    changed = connection.execute(select(func.count()).select_from(CHANGED)).scalar_one()
+    names = [column.name for column in CHANGED.c]
+    changed = connection.execute(insert(CHANGED).from_select(names, differing(scope, limits, now))).rowcount
     if changed:
-        log_moves(session, scope, now, cause)
+        log_moves(session, now, cause)
         fresh = {name: CHANGED.c[name] for name in COLUMNS}
         # The scope keeps PostgreSQL, which knows nothing of a temporary table's size, from reading every customer.
         theirs = update(CUSTOMERS).where(CUSTOMERS.c.id == CHANGED.c.id, scope(CUSTOMERS.c.id))
@@ -115,23 +115,20 @@ def recompute_scope(session: Session, scope: Scope, limits: Limits, now: datetim
     return changed
 
 
-def log_moves(session: Session, scope: Scope, now: datetime, cause: str) -> None:
+def log_moves(session: Session, now: datetime, cause: str) -> None:
     """Write down what moves, and tell rules about stages; a first classification is where a customer starts."""
-    connection, old, new = session.connection(), CUSTOMERS.c, CHANGED.c
-    known = CUSTOMERS.join(CHANGED, and_(old.id == new.id, scope(old.id), old.stage != ""))
-    if connection.execute(select(old.id).select_from(known).limit(1)).first() is None:
-        return
+    connection, new = session.connection(), CHANGED.c
     moves = union_all(
         *(
-            select(literal(now, UtcTime()), old.id, literal(name), shown(old[name]), shown(new[name]), literal(cause))
-            .select_from(known)
-            .where(old[name] != new[name])
-            for name in COLUMNS
+            select(literal(now, UtcTime()), new.id, literal(name), shown(old), shown(new[name]), literal(cause)).where(
+                new.old_stage != "", old != new[name]
+            )
+            for name, old in ((name, new[f"old_{name}"]) for name in COLUMNS)
         )
     )
     columns = ["at", "customer_id", "layer", "before", "after", "cause"]
     connection.execute(insert(MOVES).from_select(columns, moves))
-    moved = select(old.id, old.stage, new.stage).select_from(known).where(old.stage != new.stage)
+    moved = select(new.id, new.old_stage, new.stage).where(new.old_stage != "", new.old_stage != new.stage)
     raise_events(
         session,
         [

@@ -13,6 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, SQLModel, col
 from sqlmodel import select as select_rows
 
+from contacts.domain_events import raise_event
 from contacts.facts import Referral
 from contacts.models import Customer, FollowUser, HeldMerge, Merge
 from contacts.rollups import roll_up
@@ -24,6 +25,8 @@ REFERRALS: Table = Referral.__table__  # type: ignore[attr-defined]
 HELD: Table = HeldMerge.__table__  # type: ignore[attr-defined]
 INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 MERGED, APART = "merged", "kept apart"
+MERGED_EVENT, PARTED_EVENT = "customers_merged", "customers_parted"
+"""Domain events: whose layers and rules are to be looked at anew."""
 SUMMED = ("orders", "net_fen")
 LATEST = ("last_contact_at", "last_order_at")
 EARLIEST = ("first_added_at", "first_order_at")
@@ -65,8 +68,10 @@ def merge(session: Session, first: int, second: int, *, reason: str, by: str, no
     session.execute(update(CUSTOMERS).where(CUSTOMERS.c.id == absorbed).values(merged_into=kept))
     after = session.execute(select(CUSTOMERS).where(CUSTOMERS.c.id == kept)).one()
     before["after"] = as_json(after)
-    session.add(Merge(at=now, kept_id=kept, absorbed_id=absorbed, reason=reason, by=by, before=before))
+    done = Merge(at=now, kept_id=kept, absorbed_id=absorbed, reason=reason, by=by, before=before)
+    session.add(done)
     session.flush()
+    raise_event(session, MERGED_EVENT, kept, now, f"merge:{done.id}")
     return kept
 
 
@@ -176,6 +181,8 @@ def undo_merge(session: Session, merge_id: int, *, by: str, now: datetime) -> No
     done.undone_at, done.undone_by = now, by
     session.add(done)
     session.flush()
+    for one in both:
+        raise_event(session, PARTED_EVENT, one, now, f"merge:{merge_id}")
 
 
 def give_back(session: Session, column: Column[Any], rows: dict[str, Any], done: Merge) -> None:

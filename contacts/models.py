@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, Column, Index, UniqueConstraint
+from sqlalchemy import JSON, Column, Index, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
@@ -68,13 +68,13 @@ class Customer(SQLModel, table=True):
     birthday: date | None = None
     """The solar date of it, also when she keeps it by the lunar calendar; see `contacts.annual` for unknown years."""
     birthday_lunar: bool = False
-    birthday_next: date | None = Field(default=None, index=True)
+    birthday_next: date | None = None
     """The next occurrence in the solar calendar."""
     stage: str = ""
     store: str | None = None
-    main_userid: str | None = Field(default=None, index=True)
+    main_userid: str | None = None
     first_added_at: datetime | None = Field(default=None, sa_type=UtcTime, index=True)
-    merged_into: int | None = Field(default=None, sa_type=BigId, index=True)
+    merged_into: int | None = Field(default=None, sa_type=BigId)
     """The customer this one turned out to be; whoever reads customers leaves merged and erased ones out."""
     erased_at: datetime | None = Field(default=None, sa_type=UtcTime)
 
@@ -96,7 +96,22 @@ class Customer(SQLModel, table=True):
     """value, discount, event or novelty: what she comes for."""
     koc: bool = False
 
-    __table_args__ = (Index("ix_customer_main_stage", "main_userid", "stage"),)
+    # Few have a birthday or were merged: the others need no place in these indexes, which each change would renew.
+    __table_args__ = (
+        Index("ix_customer_main_stage", "main_userid", "stage"),
+        Index(
+            "ix_customer_birthday_next",
+            "birthday_next",
+            sqlite_where=text("birthday_next IS NOT NULL"),
+            postgresql_where=text("birthday_next IS NOT NULL"),
+        ),
+        Index(
+            "ix_customer_merged_into",
+            "merged_into",
+            sqlite_where=text("merged_into IS NOT NULL"),
+            postgresql_where=text("merged_into IS NOT NULL"),
+        ),
+    )
 
 
 class Identity(SQLModel, table=True):
@@ -133,6 +148,8 @@ class FollowUser(SQLModel, table=True):
     channel_id: int | None = Field(default=None, index=True)
     fetched_at: datetime | None = Field(default=None, sa_type=UtcTime)
     """When the platform last told us remark, tags and phones."""
+    missing_at: datetime | None = Field(default=None, sa_type=UtcTime)
+    """When a list lacked it that was too short to believe; empty again once the platform lists it."""
 
     __table_args__ = (
         UniqueConstraint("customer_id", "userid"),
@@ -229,6 +246,13 @@ class Erasure(SQLModel, table=True):
     by: str
     """A userid, or `system`."""
     reason: str = ""
+
+
+class Tombstone(SQLModel, table=True):
+    """A person erased, by the digest of her external_userid: no sync brings back what was before that moment."""
+
+    digest: str = Field(primary_key=True)
+    at: datetime = Field(sa_type=UtcTime)
 
 
 class Attribute(SQLModel, table=True):

@@ -19,13 +19,14 @@ from bot.wecom.results import ExternalContact, ListedCustomer
 from contacts.changes import BLANK_TIE, CUSTOMERS, TIES
 from contacts.channels import source_of
 from contacts.domain_events import DomainEvent, raise_events
-from contacts.identities import owners, resolve
+from contacts.identities import claim_phones, owners, resolve
 from contacts.models import ADDED, CONFIRMED, CUSTOMER, REPEATED, TRANSFERRED_IN, MainStaffChange
-from contacts.records import EXTERNAL, PHONE, UNION, normal_phone
+from contacts.records import EXTERNAL, UNION
 from contacts.tag_push import Pair
 from contacts.tagging import Why, follow_platform
 from contacts.tags import SYNCED
 from contacts.tie_log import TIE_CHANGES, replay
+from contacts.tombstones import buried
 
 SYNC = "sync"
 """The source of what a sync found."""
@@ -46,6 +47,7 @@ CHANGE_CUSTOMER = update(CUSTOMERS).where(CUSTOMERS.c.id == bindparam("which"))
 CHANGE_CUSTOMER = CHANGE_CUSTOMER.values({name: bindparam(f"new_{name}") for name in PROFILE})
 STATE = (
     *DETAILS, "added_at", "half", "lost_at", "lost_by", "state", "channel_id", "add_way", "fetched_at",
+    "missing_at",
 )  # fmt: skip
 CHANGE_TIE = update(TIES).where(TIES.c.id == bindparam("which"))
 CHANGE_TIE = CHANGE_TIE.values({name: bindparam(f"new_{name}") for name in STATE})
@@ -74,12 +76,22 @@ class Page:
 
 def store_page(session: Session, listed: Sequence[ListedCustomer], asked_at: datetime, now: datetime) -> Counter[str]:
     """Store a page; answers how much of what was not on record: customers_new, ties_new, tags_changed …"""
-    page = Page(session, session.connection(), listed, asked_at, now)
-    if listed:
+    page = Page(session, session.connection(), not_erased(session, listed), asked_at, now)
+    if page.listed:
         store_customers(page)
         current = store_ties(page)
         store_tags(page, current)
     return +page.found
+
+
+def not_erased(session: Session, listed: Sequence[ListedCustomer]) -> list[ListedCustomer]:
+    """The lines but those of people who were erased since: only who adds again afterwards is on record again."""
+    graves = buried(session, {one.contact.external_userid for one in listed})
+    return [
+        one
+        for one in listed
+        if (grave := graves.get(one.contact.external_userid)) is None or one.tie.createtime > grave
+    ]
 
 
 def store_tags(page: Page, current: Sequence[ListedCustomer]) -> None:
@@ -101,9 +113,15 @@ def store_customers(page: Page) -> None:
     """Find or make the customer of every line, and note what the platform says of her. Fills `page.customers`."""
     contacts = {one.contact.external_userid: one.contact for one in page.listed}
     known = owners(page.session, ((EXTERNAL, one) for one in contacts))
-    named = ids_told(page, contacts)
+    named = [
+        {EXTERNAL: one, **({UNION: contact.unionid} if contact.unionid else {})} for one, contact in contacts.items()
+    ]
     ids = resolve(page.session, named, reason=SYNC, now=page.now)
-    page.customers = {one[EXTERNAL]: customer_id for one, customer_id in zip(named, ids, strict=True)}
+    page.customers = dict(zip(contacts, ids, strict=True))
+    noted = [
+        (page.customers[one.contact.external_userid], phone) for one in page.listed for phone in one.tie.remark_mobiles
+    ]
+    claim_phones(page.session, noted, page.now)
     page.found["customers_new"] += len(contacts) - len(known)
     first = first_adds(page)
     rows = page.connection.execute(CUSTOMERS_OF, {"whose": sorted(first)}).all()
@@ -116,19 +134,6 @@ def store_customers(page: Page) -> None:
     ]
     if changed:
         page.connection.execute(CHANGE_CUSTOMER, changed)
-
-
-def ids_told(page: Page, contacts: dict[str, ExternalContact]) -> list[dict[str, str]]:
-    """Under which ids the platform and the members' remarks know each customer: a record for each phone beyond one."""
-    phones: dict[str, dict[str, str]] = {one: {} for one in contacts}
-    for line in page.listed:
-        numbers = (normal_phone(phone) for phone in line.tie.remark_mobiles)
-        phones[line.contact.external_userid] |= {number: PHONE for number in numbers if number}
-    named = []
-    for one, contact in contacts.items():
-        ids = {EXTERNAL: one, **({UNION: contact.unionid} if contact.unionid else {})}
-        named += [{**ids, PHONE: phone} for phone in phones[one]] or [ids]
-    return named
 
 
 def first_adds(page: Page) -> dict[int, tuple[datetime, str]]:
@@ -244,6 +249,7 @@ def told(page: Page, one: ListedCustomer) -> dict[str, Any]:
         "channel_id": source_of(page.connection, tie.state).channel_id,
         "add_way": tie.add_way,
         "fetched_at": page.asked_at,
+        "missing_at": None,
     }
 
 

@@ -17,6 +17,7 @@ from bot.jobs import DEAD, DONE, JOBS, PAYLOAD_DAYS, READY, Done, Job, in_state
 from bot.observability import log
 from contacts.changes import CUSTOMERS, EXTERNAL, IDENTITIES, TIES
 from contacts.models import Erasure
+from contacts.tombstones import bury
 
 RETENTION = "retention"
 """The kind of job that erases customers lost long ago."""
@@ -123,6 +124,7 @@ def erase_many(session: Session, ids: Sequence[int], *, by: str, reason: str, no
     """Remove persons from every table but jobs, at most a few hundred at once."""
     connection, tables = session.connection(), SQLModel.metadata.tables
     externals = known_as(session, ids)
+    bury(session, externals, now)
     for table in tables_with("external_userid"):
         if "customer_id" not in table.c:
             named = update(table).where(table.c.external_userid.in_(externals))

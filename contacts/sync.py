@@ -23,7 +23,7 @@ from bot.wecom.results import CustomerPage
 from contacts.cursors import AT_ONCE, advance, summary, together
 from contacts.facts import SyncCursor
 from contacts.group_sync import SYNC_GROUPS
-from contacts.missing_ties import end_missing
+from contacts.missing_ties import Finish, end_missing, held_back
 from contacts.models import Staff
 from contacts.pages import store_page
 from contacts.staff import SYNC as SYNC_STAFF
@@ -46,14 +46,24 @@ LISTED, FINISHED = "listed", "done"
 
 
 def ask_to_sync(
-    session: Session, cause: str, now: datetime, *, due: datetime | None = None, kinds: Sequence[str] = KINDS
+    session: Session,
+    cause: str,
+    now: datetime,
+    *,
+    due: datetime | None = None,
+    kinds: Sequence[str] = KINDS,
+    accept_losses: bool = False,
 ) -> list[str]:
-    """Write the jobs of a whole sync, or of some of its kinds; answers their keys."""
+    """Write the jobs of a whole sync, or of some of its kinds; answers their keys.
+
+    `accept_losses`: whoever the platform does not list is gone, however many they are.
+    """
+    payload = {"accept_losses": accept_losses}
     keys = [f"{kind}:{cause}" for kind in kinds]
     insert(
         session,
         [
-            NewJob(key=key, kind=kind, lane=LANE, priority=Priority.SYNC, created_at=now, run_at=due)
+            NewJob(key, kind, now, LANE, payload, Priority.SYNC, run_at=due)
             for key, kind in zip(keys, kinds, strict=True)
         ],
     )
@@ -110,20 +120,21 @@ def store(session: Session, part: SyncCursor, page: CustomerPage, asked_at: date
     return advance(session, part.name, found, len(page.listed), cursor=page.next_cursor, state=state)
 
 
-def finish(session: Session, part: SyncCursor, now: datetime) -> None:
-    """End the ties of a part's members that the platform no longer lists."""
-    ended = end_missing(session, part.userids, part.began_at, now, cause=part.name)
-    advance(session, part.name, Counter(ties_ended=ended), state=FINISHED)
+def finish(session: Session, part: SyncCursor, now: datetime, *, accept_losses: bool) -> None:
+    """End the ties of a part's members that the platform no longer lists, or hold them back."""
+    missing = Finish(part.userids, part.began_at, now, part.name, accept_losses)
+    advance(session, part.name, end_missing(session, missing), state=FINISHED)
 
 
 class Pull:
     """One job's way through all customers."""
 
-    def __init__(self, gateway: Gateway, database: Database, clock: Clock, job_id: int) -> None:
+    def __init__(self, gateway: Gateway, database: Database, clock: Clock, job: Job) -> None:
         self.gateway = gateway
         self.database = database
         self.clock = clock
-        self.job_id = job_id
+        self.job_id = job.id or 0
+        self.accept_losses = bool(job.payload.get("accept_losses"))
         self.waiting: deque[SyncCursor] = deque()
         self.writing = asyncio.Lock()
         """Two pages may name the same customer: on PostgreSQL they would get into each other's way."""
@@ -135,7 +146,8 @@ class Pull:
         await together(AT_ONCE, self.stream)
         for part in await self.parts():
             if part.state == LISTED:
-                await self.write(partial(finish, part=part, now=self.clock.now()))
+                now = self.clock.now()
+                await self.write(partial(finish, part=part, now=now, accept_losses=self.accept_losses))
         return await self.parts()
 
     async def parts(self) -> list[SyncCursor]:
@@ -189,16 +201,19 @@ def sync_customers(gateway: Gateway, database: Database, clock: Clock) -> Callab
     """The runner that pulls all customers."""
 
     async def run(job: Job) -> Done:
-        parts = await Pull(gateway, database, clock, job.id or 0).run()
+        parts = await Pull(gateway, database, clock, job).run()
         found = sum((Counter(part.found) for part in parts), Counter())
         members, ties = sum(len(part.userids) for part in parts), sum(part.done for part in parts)
         log.info("synced", ties=ties, members=members, **found)
         names = [part.name for part in parts]
+        began = min((part.began_at for part in parts), default=clock.now())
+        warning = await database.read(lambda session: held_back(session, began)) if found["ties_held_back"] else ""
 
         def then(session: Session) -> None:
             for start in range(0, len(names), 500):
                 session.exec(delete(SyncCursor).where(col(SyncCursor.name).in_(names[start : start + 500])))
 
-        return Done(f"{ties} ties of {members} staff: {summary(found)}", then=then)
+        said = f"{ties} ties of {members} staff: {summary(found)}"
+        return Done(f"{said}; {warning}" if warning else said, then=then)
 
     return run

@@ -51,14 +51,19 @@ class Progressed:
     customers: int = 0
 
 
-async def sync(settings: Settings, out: Console) -> str:
-    """Pull everything; answers what was found, a line for each kind. Raises `SyncFailed`."""
+async def sync(settings: Settings, out: Console, *, accept_losses: bool = False) -> str:
+    """Pull everything; answers what was found, a line for each kind. Raises `SyncFailed`.
+
+    `accept_losses`: customers no longer listed are gone, however many they are.
+    """
     clock = Clock()
     now = clock.now()
     database = Database(settings.database)
     try:
         cause = f"asked:{now.isoformat()}"
-        keys = await database.write(lambda session: ask_to_sync(session, cause, now, due=AT_ONCE))
+        keys = await database.write(
+            lambda session: ask_to_sync(session, cause, now, due=AT_ONCE, accept_losses=accept_losses)
+        )
         alone = asyncio.create_task(work_alone(settings, clock))
         try:
             return await followed(database, keys, out)

@@ -14,9 +14,10 @@ from bot.settings import Settings
 from contacts.changes import customer_of, follow_users_of
 from contacts.cursors import AT_ONCE
 from contacts.facts import SyncCursor
-from contacts.models import CUSTOMER, STAFF, TRANSFER, Customer, FollowUser, Identity, TieChange
+from contacts.models import CUSTOMER, STAFF, TRANSFER, Customer, FollowUser, HeldMerge, Identity, TieChange
+from contacts.privacy import erase
 from contacts.sync import SYNC_CUSTOMERS, ask_to_sync
-from contacts.tags import PairTag, TagChange, TagPush
+from contacts.tags import PairTag, Tag, TagChange, TagGroup, TagPush
 from tests.conftest import RunningBot, WeCom, bot_settings, running_bot
 from tests.hand_clock import HandClock
 from tests.stories.waiting import all_done
@@ -303,3 +304,152 @@ async def test_a_welcome_overtakes_a_sync(bot: RunningBot, wecom: WeCom) -> None
 
     assert [one["body"]["welcome_code"] for one in sent["calls"]] == [added["welcome_code"]]
     assert "running" in {one.state for one in running}
+
+
+async def test_a_list_too_short_to_believe_ends_nothing_until_a_second_sync_or_a_person_says_so(
+    bot: RunningBot, silent: WeCom, clock: HandClock
+) -> None:
+    await silent.sim("POST", "customers", {"count": 120})
+    await synced(bot, "whole")
+    clock.forward(120)
+    follows = {pair: tie for pair, tie in silent.corp.follows.items() if pair[0] == "lin"}
+    for pair in follows:
+        silent.corp.follows.pop(pair)
+    doubted = await synced(bot, "doubted")
+    standing = await living(bot, "lin")
+    silent.corp.follows.update(follows)
+    await synced(bot, "right again")
+    for pair in follows:
+        silent.corp.follows.pop(pair)
+    clock.forward(120)
+    again = await synced(bot, "doubted again")
+    clock.forward(120)
+    confirmed = await synced(bot, "confirmed")
+
+    many = len(follows)
+    assert many > 10
+    assert f"{many} ties held back; too many customers are missing" in doubted
+    assert f"(lin {many})" in doubted
+    assert standing == many
+    assert f"{many} ties held back" in again
+    assert f"{many} ties ended" in confirmed
+    assert await living(bot, "lin") == 0
+
+
+async def test_losses_too_many_to_believe_are_accepted_on_demand(
+    bot: RunningBot, silent: WeCom, clock: HandClock
+) -> None:
+    await silent.sim("POST", "customers", {"count": 120})
+    await synced(bot, "whole")
+    clock.forward(120)
+    for pair in [pair for pair in silent.corp.follows if pair[0] == "lin"]:
+        silent.corp.follows.pop(pair)
+    now = bot.parts.clock.now()
+    await bot.database.write(lambda session: ask_to_sync(session, "accepted", now, accept_losses=True))
+    await all_done(bot)
+    said = await bot.database.read(lambda session: outcome(session, f"{SYNC_CUSTOMERS}:accepted"))
+
+    assert "ties ended" in said
+    assert "held back" not in said
+    assert await living(bot, "lin") == 0
+
+
+async def living(bot: RunningBot, userid: str) -> int:
+    """How many ties of a member stand."""
+    mine = select(func.count(col(FollowUser.id))).where(FollowUser.userid == userid, col(FollowUser.lost_at).is_(None))
+    return await bot.database.read(lambda session: session.exec(mine).one())
+
+
+async def test_an_erased_customer_comes_back_only_by_adding_again(
+    bot: RunningBot, wecom: WeCom, clock: HandClock
+) -> None:
+    chen = (await wecom.adds_friend("lin", name="陈女士"))["external_userid"]
+    await all_done(bot)
+    before = await tie(bot, "lin", chen)
+    clock.forward(120)
+    now = clock.now()
+    await bot.database.write(lambda session: erase(session, before.customer_id, by="su", reason="she asked", now=now))
+    found = await synced(bot, "erased")
+    gone = await bot.database.read(lambda session: customer_of(session, chen))
+    clock.forward(120)
+    await wecom.sim("POST", "deletions", {"userid": "lin", "external_userid": chen, "by": "customer"})
+    await all_done(bot)
+    unknown = await bot.database.read(lambda session: customer_of(session, chen))
+    clock.forward(120)
+    await wecom.adds_friend("lin", external_userid=chen)
+    await all_done(bot)
+    await synced(bot, "back")
+    after = await tie(bot, "lin", chen)
+
+    assert found == "1 ties of 6 staff: no change"
+    assert (gone, unknown) == (None, None)
+    assert after.customer_id != before.customer_id
+    assert after.lost_at is None
+
+
+async def test_a_phone_of_a_remark_that_another_customer_has_is_left_to_a_person(
+    bot: RunningBot, silent: WeCom
+) -> None:
+    def by_phone(session: Session) -> None:
+        session.add(Customer(id=900, name="电话预约"))
+        session.flush()
+        session.add(Identity(customer_id=900, kind="phone", value="13800000001"))
+
+    await bot.database.write(by_phone)
+    chen = (await silent.adds_friend("lin", name="陈女士"))["external_userid"]
+    phones = ["13800000001", "13800000002"]
+    await silent.sim("POST", "remarks", {"userid": "lin", "external_userid": chen, "remark": "陈", "phones": phones})
+    await synced(bot, "phones")
+    await synced(bot, "once more")
+    mine = await tie(bot, "lin", chen)
+    owner = {one["value"]: one["customer_id"] for one in await rows(bot, Identity) if one["kind"] == "phone"}
+    [held] = await rows(bot, HeldMerge)
+
+    assert owner == {"13800000001": 900, "13800000002": mine.customer_id}
+    assert {held["first_id"], held["second_id"]} == {900, mine.customer_id}
+    assert held["reason"] == "phone in a remark"
+
+
+async def test_tags_found_late_are_news_for_rules_and_those_of_old_ties_are_not(
+    bot: RunningBot, silent: WeCom, clock: HandClock
+) -> None:
+    await silent.sim("POST", "corp-tags", {"action": "create", "group": "意向", "tags": ["高", "低"]})
+    chen = (await silent.adds_friend("lin", name="陈女士"))["external_userid"]
+    silent.corp.follows["lin", chen].createtime -= 10 * 86400
+    await silent.sim("POST", "tag-edits", {"userid": "lin", "external_userid": chen, "add": ["低"]})
+    await synced(bot, "old")
+    await silent.sim("POST", "tag-edits", {"userid": "lin", "external_userid": chen, "add": ["高"]})
+    await synced(bot, "new")
+    news = [one["key"] for one in await rows(bot, Job) if one["key"].startswith("domain:tag_added")]
+    changes = await rows(bot, TagChange)
+
+    assert len(changes) == 2
+    assert news == [f"domain:tag_added:tag-change:{changes[1]['id']}:{changes[1]['customer_id']}"]
+
+
+async def test_the_platforms_twin_takes_the_place_of_a_packs_tag(bot: RunningBot, silent: WeCom) -> None:
+    chen = (await silent.adds_friend("lin", name="陈女士"))["external_userid"]
+    await synced(bot, "before")
+    mine = await tie(bot, "lin", chen)
+    now = bot.parts.clock.now()
+
+    def packed(session: Session) -> None:
+        session.add(TagGroup(id="local:意向", name="意向", expires_days=30))
+        session.flush()
+        session.add(Tag(id="local:意向/高", group_id="local:意向", name="高", ours=True))
+        session.flush()
+        pair: dict[str, Any] = {"customer_id": mine.customer_id, "userid": "lin", "tag_id": "local:意向/高"}
+        session.add(PairTag(**pair, since=now))
+        session.add(TagChange(**pair, at=now, tag_name="高", added=True, source="chat"))
+
+    await bot.database.write(packed)
+    made = await silent.sim("POST", "corp-tags", {"action": "create", "group": "意向", "tags": ["高"]})
+    high = made["tag_ids"]["高"]
+    await synced(bot, "twins")
+    [group] = await rows(bot, TagGroup)
+
+    assert [one["id"] for one in await rows(bot, Tag)] == [high]
+    assert [one["tag_id"] for one in await rows(bot, PairTag)] == [high]
+    assert {one["tag_id"] for one in await rows(bot, TagChange)} == {high}
+    assert group["expires_days"] == 30
+    assert silent.corp.follows["lin", chen].tag_ids == [high]

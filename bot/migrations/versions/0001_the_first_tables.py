@@ -1420,24 +1420,6 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_sopversion_sop_id"), ["sop_id"], unique=False)
 
     op.create_table(
-        "spoken",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
-        sa.Column("customer_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("userid", sa.String(), nullable=False),
-        sa.Column("text", sa.String(), nullable=False),
-        sa.Column("sound", sa.String(), nullable=False),
-        sa.Column("first", sa.String(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["customer_id"],
-            ["customer.id"],
-        ),
-        sa.PrimaryKeyConstraint("id"),
-        sa.UniqueConstraint("customer_id", "userid"),
-    )
-    with op.batch_alter_table("spoken", schema=None) as batch_op:
-        batch_op.create_index("ix_spoken_first", ["first", "customer_id"], unique=False)
-
-    op.create_table(
         "staffdepartment",
         sa.Column("userid", sa.String(), nullable=False),
         sa.Column("department_id", sa.Integer(), autoincrement=False, nullable=False),
@@ -1484,10 +1466,6 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_staffdepartment_department_id"))
 
     op.drop_table("staffdepartment")
-    with op.batch_alter_table("spoken", schema=None) as batch_op:
-        batch_op.drop_index("ix_spoken_first")
-
-    op.drop_table("spoken")
     with op.batch_alter_table("sopversion", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_sopversion_sop_id"))
 

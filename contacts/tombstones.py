@@ -1,0 +1,36 @@
+"""Who was erased, without saying who: so that the platform, which still lists her, does not bring her back."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from hashlib import sha256
+
+from sqlalchemy import Table, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import Session
+
+from contacts.bulk import among
+from contacts.models import Tombstone
+
+TOMBSTONES: Table = Tombstone.__table__  # type: ignore[attr-defined]
+
+
+def digest_of(external_userid: str) -> str:
+    """What stands for an external_userid."""
+    return sha256(external_userid.encode()).hexdigest()
+
+
+def bury(session: Session, external_userids: Iterable[str], now: datetime) -> None:
+    """Let nothing of these people come back that was before now."""
+    rows = [{"digest": digest_of(one), "at": now} for one in external_userids]
+    if rows:
+        kind = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
+        grave = kind.insert(TOMBSTONES)
+        later = {"at": grave.excluded.at}
+        session.execute(grave.on_conflict_do_update(index_elements=["digest"], set_=later), rows)
+
+
+def buried(session: Session, external_userids: Iterable[str]) -> dict[str, datetime]:
+    """Those among these people who were erased, and when. Whatever began later is hers anew."""
+    people = {digest_of(one): one for one in external_userids}
+    graves = select(TOMBSTONES.c.digest, TOMBSTONES.c.at).where(among(session, TOMBSTONES.c.digest, people))
+    return {people[digest]: at for digest, at in session.execute(graves)}
