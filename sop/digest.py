@@ -15,8 +15,8 @@ from sqlmodel import Session, col
 
 from bot.clock import Clock
 from bot.jobs import Done, Job, Priority
+from bot.language import CURRENT, speaking
 from bot.language import gettext as _
-from bot.language import speaking
 from bot.links import Links
 from bot.outbox import say, send_card
 from contacts.models import Customer, FollowUser
@@ -240,7 +240,9 @@ def reason_names() -> dict[str, str]:
 
 
 def spoken(day: date) -> str:
-    """11月20日 周五."""
+    """11月20日 周五; in English Fri 20 Nov."""
+    if CURRENT.get() == "en":
+        return f"{day:%a} {day.day} {day:%b}"
     return f"{day.month}月{day.day}日 {WEEKDAYS[day.weekday()]}"
 
 

@@ -162,7 +162,14 @@ async def test_a_forged_or_expired_link_says_so_in_both_languages(
     other = "A" if address[middle] != "A" else "B"
     forged = address[:middle] + other + address[middle + 1 :]
 
-    for wrong in (forged, address[:-9], f"{address.rpartition('/')[0]}/x", f"{address}{'A' * 3000}"):
+    for wrong in (
+        forged,
+        address[:-9],
+        f"{address.rpartition('/')[0]}/x",
+        f"{address}{'A' * 3000}",
+        f"{address}x",
+        f"{address}=x",
+    ):
         text = await get(wecom, wrong, 403)
         assert "链接无效" in text
         assert "This link does not work" in text
@@ -212,7 +219,7 @@ async def test_the_page_can_be_read_in_english(bot: RunningBot, wecom: WeCom, cl
     await to_nine(bot, clock)
     address = await page_of(wecom) + "?lang=en"
 
-    assert (await get(wecom, address)).startswith("To do today: 1")
+    assert (await get(wecom, address)).startswith("To do today: 1 To do today: 1 Wed 18 Nov")
     assert "Done: 李女士 What came of it? She replied" in await press(wecom, address, act="done", todo=only)
 
 
