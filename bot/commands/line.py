@@ -31,6 +31,8 @@ from bot.observability import configure_logs
 from bot.schema import current, head, migrate
 from bot.settings import Settings, SettingsError, SimulatorSettings, host_and_port, read_settings
 from bot.worker import RENEW_MEDIA
+from contacts.spreadsheets import BadFile
+from kpi.targets import BadTarget, put, read_targets
 from scripts_library.loading import Loaded, load
 from scripts_library.scripts import ScriptRefused
 from simulator.app import create_simulator
@@ -235,6 +237,25 @@ def import_command(
         return await import_file(database, kind, file, **given)
 
     out.print(asyncio.run(with_database(settings, migrated(work))), markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command("targets")
+def load_targets(file: Annotated[Path, typer.Argument(help="A CSV file: whose, metric, month, value.")]) -> None:
+    """Load month targets of members and departments from a CSV file; what it says holds from now on."""
+
+    async def work(database: Database) -> int:
+        def store(session: Session) -> int:
+            wanted = read_targets(session, file)
+            put(session, wanted, "import", Clock().now())
+            return len(wanted)
+
+        return await database.write(store)
+
+    try:
+        count = asyncio.run(with_database(settings_of_command(), migrated(work)))
+    except (BadTarget, BadFile, OSError) as error:
+        fail(str(error))
+    out.print(f"{count} targets", markup=False)
 
 
 @app.command("plan")
