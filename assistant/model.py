@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, Field, ValidationError
@@ -114,6 +115,7 @@ class LanguageModel:
             raise Later(1.0, "the model is busy")
         self.under_way += 1
         try:
+            await asyncio.to_thread(certificates)
             async with asyncio.timeout(self.seconds):
                 yield
         except TimeoutError as error:
@@ -152,7 +154,7 @@ class LanguageModel:
 
     async def called(self, messages: Sequence[Message], tools: Sequence[Message]) -> Answer:
         """One call over the network. Raises `ModelFailed`."""
-        # Reading certificates and, the first time, the import would hold up the event loop.
+        # Making a client would hold up the event loop for a tenth of a second.
         client = await asyncio.to_thread(new_client, self.key, self.base_url, self.seconds)
         async with client:
             return read(await exchange(client, {"model": self.name, "messages": list(messages), self.limit: MOST_TOKENS,
@@ -161,7 +163,8 @@ class LanguageModel:
 
 @cache
 def certificates() -> ssl.SSLContext:
-    """The machine's, read once."""
+    """The machine's, read once; and what is imported once, before anybody's time runs."""
+    import_module("openai")
     return ssl.create_default_context()
 
 

@@ -229,9 +229,9 @@ async def test_each_member_has_a_share_of_the_day(
 async def test_what_takes_too_long_gets_the_plain_answer(
     wecom: WeCom, database_url: str, tmp_path: Path, clock: Clock
 ) -> None:
-    settings = bot_settings(wecom.corp, wecom.url, database_url, tmp_path, **with_model(wecom, openai_seconds=0.5))
+    settings = bot_settings(wecom.corp, wecom.url, database_url, tmp_path, **with_model(wecom, openai_seconds=3))
     async with running_bot(wecom, settings, clock) as bot:
-        await behave(wecom, mode="slow", seconds=5)
+        await behave(wecom, mode="slow", seconds=15)
         answer = await ask(bot, wecom, "这个月的战绩捋一捋吧")
 
     assert HELP_LINE in answer

@@ -15,9 +15,8 @@ QUESTION = "我这个月的辛苦费落到我口袋能有几个钱呀"
 
 @pytest.fixture
 def model_settings(llmock: LLMock) -> dict[str, Any]:
-    """Settings that point at it, rather impatient."""
-    address: dict[str, Any] = {"openai_base_url": llmock.base_url(), "openai_api_key": "k", "openai_model": "gpt-5"}
-    return address | {"openai_seconds": 4.0}
+    """Settings that point at it."""
+    return {"openai_base_url": llmock.base_url(), "openai_api_key": "k", "openai_model": "gpt-5"}
 
 
 async def answer(wecom: WeCom, clock: Clock, database_url: str, home: Path, model_settings: dict[str, Any]) -> str:
