@@ -11,7 +11,9 @@ import gc
 import pickle
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -35,6 +37,10 @@ from contacts.watermarks import COMPANY, move_watermarks
 
 TRIES = 3
 """Of one chunk: it goes again when somebody else made the same customer at the same moment."""
+REST_SECONDS = 0.025
+"""The least pause between two writes on SQLite, and as a share of the write: one who waits for the lock looks for it
+every 25 ms at first, every 100 ms later, and must find it free. Without, a server's callbacks waited for seconds."""
+REST_SHARE = 0.25
 SWITCH_SECONDS = 0.0005
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 Part = tuple[list[Entry], list[Problem]]
@@ -86,6 +92,8 @@ class Import:
     stores: set[str] = field(default_factory=set)
     stored: int = 0
     unchanged: int = 0
+    free_until: float = 0.0
+    """Until when the lock is left to others."""
 
     async def look(self, spool: IO[bytes]) -> None:
         """Check the whole file; good records go to `spool` to be stored from there."""
@@ -114,28 +122,37 @@ class Import:
             yield [Entry(place, again(fields), digest) for place, digest, fields in some], []
 
     async def store(self, parts: Iterable[Part]) -> None:
-        """Store what is good, part by part; the next is read while one is written."""
+        """Store what is good, part by part; the next is read while one is written, on SQLite while the lock is free."""
         writing: asyncio.Task[Outcome] | None = None
         for entries, problems in parts:
             self.stores.update(store for one in entries if (store := one.record.__dict__.get("store")))
             await self.finish(writing)
             writing = asyncio.create_task(self.write(entries, problems))
             await asyncio.sleep(0)  # it begins before we go on reading
+            if self.database.sqlite:
+                await self.finish(writing)
+                writing = None
             self.shown("storing", last_line(entries, problems))
         await self.finish(writing)
 
     async def write(self, entries: list[Entry], problems: list[Problem]) -> Outcome:
         """One short transaction."""
 
+        await asyncio.sleep(self.free_until - time.monotonic())
+        began = time.monotonic()
+
         def work(session: Session) -> Outcome:
             return take(session, Load(self.kind, self.now, self.zone), entries, partial=True, wrong=problems)
 
-        for _ in range(TRIES - 1):
-            try:
-                return await self.database.write(work)
-            except IntegrityError:
-                continue
-        return await self.database.write(work)
+        try:
+            for _ in range(TRIES - 1):
+                with suppress(IntegrityError):
+                    return await self.database.write(work)
+            return await self.database.write(work)
+        finally:
+            ended = time.monotonic()
+            if self.database.sqlite:
+                self.free_until = ended + max(REST_SECONDS, REST_SHARE * (ended - began))
 
     async def finish(self, writing: "asyncio.Task[Outcome] | None") -> None:
         """Wait for a chunk and count it."""
