@@ -2,6 +2,7 @@
 
 from bot.router import Router
 from handlers import (
+    appeals,
     briefs,
     care,
     drafts,
@@ -38,6 +39,7 @@ for module in (
     care,
     leave,
     targets,
+    appeals,
     todos,
     offers,
     drafts,

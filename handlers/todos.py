@@ -62,7 +62,9 @@ WHY_NOT = re.compile(
     re.IGNORECASE,
 )
 WHY = re.compile(
-    r"(?:为什么|为啥|怎么)提醒(?:我)?(?:联系)?(?P<who>.{1,20}?)|why (?P<english>(?!not\b|no\b).{1,30})", re.IGNORECASE
+    r"(?:为什么|为啥|怎么)提醒(?:我)?(?:联系)?(?P<who>.{1,20}?)"
+    r"|why (?P<english>(?!(?:not|no|(?:is|are|was|were|did|do|does|has|have)(?:n['’]?t)?)\b).{1,30})",
+    re.IGNORECASE,
 )
 ENDS = "。.!！?？~ "
 
