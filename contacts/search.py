@@ -28,6 +28,7 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    union,
     union_all,
 )
 from sqlmodel import Session, col
@@ -157,6 +158,14 @@ class Asked:
         """(customer_id, userid, gender, name, remark) of all."""
         return self.session.execute(self.statement(true(), customer.name, tie.remark))
 
+    def names_with(self, letter: str) -> Iterable[Any]:
+        """The same of the customers of whose names one sounds with this letter first: few, where all are very many."""
+        firsts = [func.substr(text, 1, 1) for text in (customer.name, tie.remark)]
+        written = union(*(select(first).distinct() for first in firsts))
+        alike = [one for one in self.session.execute(written).scalars() if one and begins(one, letter)]
+        fits = or_(*(first.in_(alike) for first in firsts))
+        return self.session.execute(self.statement(fits, customer.name, tie.remark))
+
     def statement(
         self, condition: ColumnElement[bool], *columns: ColumnElement[Any]
     ) -> Select[Any] | CompoundSelect[Any]:
@@ -201,12 +210,12 @@ def by_phone(asked: Asked, words: str) -> list[Match]:
 
 
 def by_sound(asked: Asked, words: str, call: Call | None, userid: str | None, limit: int) -> list[Match]:
-    """Customers whose name sounds or looks like the words. All names are looked through, so by plain rows."""
+    """Customers whose name sounds or looks like the words: many names are looked through, so by plain rows."""
     letters = sound(call.surname if call else words)
     if not letters:
         return []
     alike: defaultdict[int, float] = defaultdict(float)
-    for customer_id, _, gender, *names in asked.names():
+    for customer_id, _, gender, *names in asked.names_with(letters[0]) if userid is None else asked.names():
         for name in names:
             if name and begins(name, letters[0]):
                 alike[customer_id] = max(alike[customer_id], close(name, gender, words, call))
