@@ -10,6 +10,7 @@ from sqlmodel import Field, Session, SQLModel, col
 from bot.database import BigId, UtcTime
 from contacts.facts import Touch
 from contacts.models import PLAIN_JSON, Customer
+from sop.offers import settle
 from sop.sops import ACTIVE, Run, Todo
 
 UNDO_MINUTES = 10
@@ -94,6 +95,9 @@ def restore(session: Session, todo: Todo, change: TodoChange) -> None:
     if run and before["run"] == ACTIVE and run.ended_at == change.at:
         run.state, run.reason, run.ended_at = ACTIVE, "", None
         session.add(run)
+    if todo.run_id:
+        session.flush()
+        settle(session, change.at, [todo.run_id])
 
 
 def free_number(session: Session, todo: Todo) -> int | None:

@@ -14,6 +14,7 @@ from sop import rules
 from sop.conditions import day_of
 from sop.offers import Handed, Reason, Wish, choices, give
 from sop.sops import StepOutcome, publish, save
+from sop.todo_log import last_act, take_back
 from sop.todos import dismiss, finish
 from tests.sop.company import NOW, TODAY, ZONE, at, booking, customer, on, planned, todos
 from tests.sop.test_plan import days
@@ -186,6 +187,10 @@ async def test_a_step_sets_the_offer_aside_says_it_and_the_to_do_decides(databas
     await database.write(act)
     assert [state for _, state, _ in await grants(database)] == [GIVEN, REVOKED]
     assert await database.read(lambda session: session.get_one(Offer, "gift").taken) == 1
+
+    await database.write(lambda session: take_back(session, last_act(session, "lin", NOW), NOW))
+    assert [state for _, state, _ in await grants(database)] == [RESERVED, RESERVED]
+    assert await database.read(lambda session: session.get_one(Offer, "gift").taken) == 2
 
 
 async def test_a_to_do_that_is_taken_back_returns_its_offer(database: Database) -> None:
