@@ -104,7 +104,8 @@ def recompute_scope(session: Session, scope: Scope, limits: Limits, now: datetim
     connection.execute(CreateTable(CHANGED, if_not_exists=True))
     connection.execute(delete(CHANGED))
     names = [column.name for column in CHANGED.c]
-    changed = connection.execute(insert(CHANGED).from_select(names, differing(scope, limits, now))).rowcount
+    connection.execute(insert(CHANGED).from_select(names, differing(scope, limits, now)))
+    changed = connection.execute(select(func.count()).select_from(CHANGED)).scalar_one()
     if changed:
         log_moves(session, now, cause)
         fresh = {name: CHANGED.c[name] for name in COLUMNS}
