@@ -11,7 +11,7 @@ from assistant.models import Conversation
 from assistant.people import Asker, known_names
 from assistant.questions import Help, More, Question, arguments, question_from, tool_of
 from bot.language import gettext as _
-from bot.links import ANSWER
+from bot.links import ANSWER, linked
 
 PAGE = 25
 """Lines of one answer; the rest comes with 更多."""
@@ -47,7 +47,7 @@ def page_of(asker: Asker, questions: Sequence[Question]) -> str | None:
     """The link to the whole answer; None where pages cannot be reached."""
     asked = [[tool_of(one), arguments(one)] for one in questions]
     address = asker.links.address(asker.userid, asker.now, ANSWER, questions=asked) if asker.links else None
-    return f'<a href="{address}">{_("See all of it")}</a>' if address else None
+    return linked(address, _("See all of it")) if address else None
 
 
 def note(session: Session, asker: Asker, question: Question) -> Conversation:

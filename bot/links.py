@@ -75,6 +75,11 @@ class Links:
         return Ticket(userid, page, language, made_at, about)
 
 
+def linked(address: str, text: str) -> str:
+    """A link as a text message shows it."""
+    return f'<a href="{address}">{text}</a>'
+
+
 def padded(token: str) -> bytes:
     """A token as it was sealed. Raises ValueError for what was never one: decoders let pass what is added or odd."""
     if len(token) > LONGEST:

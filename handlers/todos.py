@@ -11,7 +11,7 @@ from sqlmodel import Session, col, select
 
 from bot.language import gettext as _
 from bot.language import language_of, speaking
-from bot.links import Links
+from bot.links import Links, linked
 from bot.outbox import say, update_card
 from bot.router import Context, Router
 from bot.wecom.events import CardClicked, TextMessage
@@ -138,7 +138,7 @@ def listed(asker: Asker, _text: str) -> str:
     head = _("To do today: {count}").format(count=len(items))
     tail = _("“3” shows reason and words; “done 3 booked”, “postpone 3 to tomorrow”, “not applicable 3 because …”.")
     page = asker.page()
-    link = [f'<a href="{page}">{_("See all of it")}</a>'] if page else []
+    link = [linked(page, _("See all of it"))] if page else []
     return "\n".join((head, *lines, tail, *link))
 
 
