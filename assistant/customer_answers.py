@@ -137,7 +137,8 @@ def credit_answer(session: Session, asker: Asker, question: Credit) -> list[str]
         whose = staff or _("the store")
         text = f"· {moment(one.at, asker.zone)} {money(one.amount_fen)}: {whose}, {reason(one.basis)}"
         lines.append(text + (_(", campaign {name}").format(name=campaign) if campaign else ""))
-    return [*lines, _("If that is wrong, say “appeal” and your leader sees this; only a record of the order can change it.")]
+    appeal = _("If that is wrong, say “appeal” and your leader sees this; only a record of the order can change it.")
+    return [*lines, appeal]
 
 
 def reason(basis: str) -> str:
