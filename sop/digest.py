@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, select, update
 from sqlmodel import Session, col
 
 from bot.clock import Clock
-from bot.jobs import Done, Job, Priority
+from bot.jobs import DEAD, DONE, Done, Job, Priority
 from bot.language import CURRENT, speaking
 from bot.language import gettext as _
 from bot.links import Links
@@ -256,9 +256,15 @@ def announcer(zone: ZoneInfo, language: str) -> Callable[[Session, date, datetim
     return tell
 
 
+def cards_are_out(session: Session, today: date) -> bool:
+    """Whether the morning's cards were written: until then what is new goes onto them."""
+    state = session.scalar(select(col(Job.state)).where(col(Job.key) == f"cron:{DIGEST}:{today:%Y-%m-%d}"))
+    return state in {DONE, DEAD}
+
+
 def announce(session: Session, today: date, now: datetime, zone: ZoneInfo) -> None:
     """After the morning's cards: one line to each member whose list grew during the day."""
-    if now.astimezone(zone).time() < FIRST_HOUR:
+    if not cards_are_out(session, today):
         return
     for userid, new in lists_of(session, today, new=True).items():
         lines = [f"{item.todo.number} {item.customer} · {item.todo.title}" for item in new]

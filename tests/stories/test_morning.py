@@ -206,3 +206,18 @@ async def test_a_friend_added_in_the_afternoon_is_on_the_list_the_same_day(
     [text] = await wecom.texts("lin")
     assert text.splitlines()[0] == "今天新增待办："
     assert text.splitlines()[1].endswith("· 新客破冰，问需求")
+
+
+async def test_who_is_added_before_the_cards_stands_on_the_card_and_is_not_told_twice(
+    bot: RunningBot, wecom: WeCom, clock: HandClock
+) -> None:
+    await bot.parts.database.write(lambda session: packs.install(session, "retail", clock.now()))
+    await wecom.adds_friend("lin", name="赵敏")
+    await bot.settle()
+    await to_time(bot, clock, 9, 3)
+    clock.forward(5)
+    bot.parts.loop.wake()
+    await bot.settle()
+
+    assert await wecom.texts("lin") == []
+    assert "新客破冰" in str(await card_of(wecom, "lin"))
