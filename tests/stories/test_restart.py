@@ -199,10 +199,12 @@ async def check(process: Process, burst: Burst, answered_before: Counter[str]) -
 async def test_killed_in_small_bursts_nothing_is_lost_or_doubled(process: Process, database_url: str) -> None:
     chance = random.Random(SEED)
     answers: Counter[str] = Counter()
+    accepted = 0
     for _ in range(ROUNDS[database_url.partition(":")[0]]):
         burst = await burst_with_a_kill(process, 50, chance)
-        assert burst.accepted_adds
+        accepted += len(burst.accepted_adds)  # none where the kill came before the first answer
         answers = await check(process, burst, answers)
+    assert accepted > 50
 
 
 @pytest.mark.timeout(600)
