@@ -207,12 +207,12 @@ def titled(title: str, item: Item) -> dict[str, str]:
 
 
 def finished(today: date) -> dict[str, Any]:
-    """The card when nothing is left."""
+    """The card when nothing is left; what is taken back or comes up later is a press away."""
     return {
-        "card_type": "text_notice",
+        "card_type": "button_interaction",
         "main_title": {"title": _("All done for today"), "desc": spoken(today)},
         "sub_title_text": _("Thank you. What comes up during the day is told here."),
-        "card_action": {"type": 1, "url": "https://work.weixin.qq.com"},
+        "button_list": [{"text": _("Refresh"), "style": 2, "key": key("list", today)}],
     }
 
 

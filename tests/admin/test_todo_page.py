@@ -131,7 +131,7 @@ async def test_the_card_says_at_once_that_all_is_done(bot: RunningBot, wecom: We
     await press(wecom, await page_of(wecom), act="done", todo=only)
     await bot.settle()
 
-    assert (await card_of(wecom))["card_type"] == "text_notice"
+    assert [one["key"].split(":")[1] for one in (await card_of(wecom))["button_list"]] == ["list"]
     await pause(bot, clock)
     assert len(await wecom.calls("message/update_template_card")) == 1
 

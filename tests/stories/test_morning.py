@@ -59,11 +59,16 @@ async def card_of(wecom: WeCom, userid: str) -> dict[str, Any]:
     return {**(updated or cards[-1]["body"]), "task_id": cards[-1]["task_id"]}
 
 
-async def press(bot: RunningBot, wecom: WeCom, userid: str, key: str, chosen: str) -> dict[str, Any]:
-    """Press a button of the latest card; answers the card afterwards."""
+async def press(bot: RunningBot, wecom: WeCom, userid: str, key: str, chosen: str | None = None) -> dict[str, Any]:
+    """Press a button of the latest card, with something chosen where it asks; answers the card afterwards."""
     card = await card_of(wecom, userid)
     button = next(one["key"] for one in card["button_list"] if one["key"].startswith(f"todo:{key}"))
-    body = {"userid": userid, "task_id": card["task_id"], "key": button, "selected": {"todo": [chosen]}}
+    body = {
+        "userid": userid,
+        "task_id": card["task_id"],
+        "key": button,
+        "selected": {"todo": [chosen]} if chosen else {},
+    }
     await wecom.sim("POST", "card-clicks", body)
     await bot.settle()
     return await card_of(wecom, userid)

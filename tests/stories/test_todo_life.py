@@ -137,7 +137,8 @@ async def test_undo_takes_back_done_put_off_and_notes_the_latest_first(
         return kept, session.get_one(Customer, first).last_contact_at
 
     assert await bot.database.read(left) == ([], None)
-    card = await card_of(wecom, "lin")
+    assert (await card_of(wecom, "lin"))["main_title"]["title"] == "今天的待办都完成了"
+    card = await press(bot, wecom, "lin", "list")
     await press(bot, wecom, "lin", "na", card["button_selection"]["option_list"][0]["id"])
     await press(bot, wecom, "lin", "reason", "wrong_person")
     assert (await on_record(bot))[0].state == "not_applicable"
