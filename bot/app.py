@@ -22,12 +22,14 @@ from bot.clock import Clock
 from bot.database import Database, answers
 from bot.gateway import Gateway
 from bot.jobs import counts
+from bot.language import catalogue
 from bot.loop import JobLoop
 from bot.observability import JOBS_WAITING, keep_pouring
 from bot.settings import Settings
 from bot.wecom.crypto import MAX_BODY, Crypto
 from bot.wecom.errors import WeComError, WeComUnreachable
 from bot.worker import keep_ticking, runners, supervised, tick
+from contacts.calendar import is_workday
 from handlers import ROUTER
 from scripts_library.loading import store_general
 from scripts_library.search import keep_indexed
@@ -99,12 +101,20 @@ def create_app(settings: Settings, clock: Clock | None = None) -> web.Applicatio
             app[LIGHT] = Light(bot.database, clock, settings)
             await tick(bot.database, clock, ZoneInfo(settings.timezone))
             bot.start()
+            warmth = asyncio.create_task(asyncio.to_thread(warm, settings, clock))
             yield
             await bot.stop()
+            await warmth
 
     app.cleanup_ctx.append(run)
     app.add_routes([*callback.routes, *api.routes, *metrics_api.routes, *pages.routes, *routes])
     return app
+
+
+def warm(settings: Settings, clock: Clock) -> None:
+    """Make what the first welcome would wait a third of a second for: the words and the public holidays."""
+    catalogue(settings.language)
+    is_workday(clock.now().astimezone(ZoneInfo(settings.timezone)).date())
 
 
 @asynccontextmanager

@@ -88,12 +88,19 @@ class Acceptor:
         """Store whatever waits, group after group, until nothing does."""
         try:
             while self.waiting:
-                await asyncio.sleep(0)  # whoever has arrived meanwhile joins the group
+                await self.gather()
                 group, self.waiting = self.waiting[:ROWS_AT_ONCE], self.waiting[ROWS_AT_ONCE:]
                 self.count(len(group))
                 await self.store([job for job, _ in group], [stored for _, stored in group])
         finally:
             self.storing = None
+
+    async def gather(self) -> None:
+        """Let whoever has arrived meanwhile join the group: a commit costs as much as reading ten callbacks."""
+        arrived = 0
+        while arrived < len(self.waiting) < ROWS_AT_ONCE:
+            arrived = len(self.waiting)
+            await asyncio.sleep(0)
 
     def count(self, number: int) -> None:
         """Note how many arrive; in a flood, tell the database that its ordinary writes can wait."""
