@@ -103,6 +103,7 @@ class JobLoop:
         self.welcomes = 0
         """Jobs of the welcome's priority under way."""
         self.beside_at = -BESIDE_SECONDS
+        """When jobs after the questions were last taken up."""
         self._wake = asyncio.Event()
         database.on_work = self.wake
 
@@ -153,24 +154,23 @@ class JobLoop:
         now, due = self.clock.now(), next_due(session)
         beside = self.room_beside()
         for priority in sorted(due):
+            later = priority > Priority.QUESTION
             room = free - len(jobs) - RESERVED[priority]
-            if priority > Priority.QUESTION:
+            if later:
                 room = min(room, beside)
             if room > 0 and due[priority] <= now:
                 taken = claim(session, now, priority, room)
                 jobs += taken
-                beside -= len(taken) if priority > Priority.QUESTION else 0
+                if later and taken:
+                    beside -= len(taken)
+                    self.beside_at = time.monotonic()
         return jobs, min(due.values(), default=None)
 
     def room_beside(self) -> int:
         """How many jobs after the questions may be taken up now."""
-        now = time.monotonic()
         if self.welcomes < FLOCK:
             return SLOTS
-        if now - self.beside_at < BESIDE_SECONDS:
-            return 0
-        self.beside_at = now
-        return BESIDE
+        return BESIDE if time.monotonic() - self.beside_at >= BESIDE_SECONDS else 0
 
     async def wait(self) -> None:
         """Sleep until woken, until the next job is due, or for a second."""

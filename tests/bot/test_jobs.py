@@ -1,6 +1,7 @@
 """Jobs and their loop: order, priority, effects, and that nothing is done twice."""
 
 import asyncio
+import time
 from datetime import timedelta
 
 import psycopg
@@ -22,6 +23,7 @@ from bot.jobs import (
     enqueue,
     forget_payloads,
 )
+from bot.loop import BESIDE, BESIDE_SECONDS, FLOCK
 from tests.bot.loops import Script, add, add_now, all_jobs, new, settled, worked_off, working
 from tests.hand_clock import HandClock
 
@@ -117,6 +119,36 @@ async def test_a_welcome_starts_at_once_while_pushes_fill_their_share_of_slots(
         async with asyncio.timeout(5):
             await greeted.wait()
         release.set()
+        await settled(loop)
+
+    assert {job.state for job in await all_jobs(database)} == {DONE}
+
+
+async def test_while_many_welcomes_are_under_way_other_work_goes_on_slowly(
+    database: Database, clock: HandClock
+) -> None:
+    """Also where there was nothing else to do when they came."""
+    greeting, release = asyncio.Semaphore(0), asyncio.Event()
+    later = Script(*(Done() for _ in range(3 * BESIDE)))
+
+    async def welcome(_: Job) -> Done:
+        greeting.release()
+        await release.wait()
+        return Done()
+
+    async with working(database, clock, later, welcome=welcome) as loop:
+        await add(database, *(new(f"w{n}", clock, kind="welcome", priority=Priority.WELCOME) for n in range(FLOCK)))
+        async with asyncio.timeout(5):
+            for _ in range(FLOCK):
+                await greeting.acquire()
+        began = time.monotonic()
+        await add(database, *(new(f"later {n}", clock) for n in range(3 * BESIDE)))
+        await later.ran(BESIDE + 1)
+        seconds = time.monotonic() - began
+        assert len(later.seen) <= BESIDE * (1 + seconds / BESIDE_SECONDS)
+        assert seconds >= BESIDE_SECONDS
+        release.set()
+        await later.ran(2 * BESIDE - 1)
         await settled(loop)
 
     assert {job.state for job in await all_jobs(database)} == {DONE}
