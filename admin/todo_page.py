@@ -8,6 +8,7 @@ from sqlalchemy import literal_column
 from sqlmodel import Session, col
 
 from admin.light import Visit
+from assistant.worth import worth_lines
 from bot.language import gettext as _
 from bot.language import speaking
 from contacts.calendar import next_workday
@@ -69,6 +70,8 @@ def look(session: Session, visit: Visit) -> dict[str, Any]:
         {"title": _("Today"), "items": found.today},
     ]
     which = number(visit.query.get("which", "")) or 0
+    carried = found.carried[:MOST_CARRIED]
+    open_ = [item.todo for item in (*found.overdue, *found.today, *carried)]
     about = items_where(session, col(Todo.id) == which, col(Todo.userid) == visit.userid)
     return {
         "day": spoken(today),
@@ -76,7 +79,8 @@ def look(session: Session, visit: Visit) -> dict[str, Any]:
         "today": today,
         "left": len(found.overdue) + len(found.today),
         "parts": [part for part in parts if part["items"]],
-        "carried": found.carried[:MOST_CARRIED],
+        "carried": carried,
+        "worth": worth_lines(session, open_, visit.userid, visit.now),
         "closed": found.closed,
         "told": told,
         "result_names": result_names(),
