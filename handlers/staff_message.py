@@ -42,6 +42,7 @@ def help_text() -> str:
             _("· my todos – then: 3 for reason and words, done 3 booked, postpone 3 to Friday, why 3, overdue"),
             _("· tag Ms Li as high intent – also: untag, who tagged Ms Li, undo"),
             _("· Ms Li wants no more messages; Ms Wang complained about …; note about Ms Li …"),
+            _("· offers; give Ms Li the offer …; Ms Li used the offer …; what offers has Ms Li"),
             _("· I am off tomorrow, Xiao Chen stands in; lost customers"),
             _("· undo – takes back your last tag, to-do or note; fewer messages, mornings only, all messages"),
             _("· leaders: overdue, nudge Xiao Wang, give Ms Li's to-do to Xiao Wang, ask Xiao Wang to contact Ms Li"),

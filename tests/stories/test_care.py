@@ -7,11 +7,14 @@ import pytest
 from sqlmodel import Session, SQLModel, select
 
 from bot.database import Database
+from bot.jobs import Priority
+from bot.outbox import say
 from contacts.calendar import rota
 from contacts.care import may_be_contacted
 from contacts.facts import Complaint, DoNotContact, LayerMove, Note, StaffDay, Touch
 from contacts.models import Customer
-from tests.conftest import RunningBot, WeCom
+from contacts.unasked import lane_of
+from tests.conftest import MONDAY_TEN, RunningBot, WeCom
 from tests.stories.waiting import all_done
 
 T = TypeVar("T", bound=SQLModel)
@@ -99,6 +102,28 @@ async def test_a_complaint_rests_offers_and_opens_a_case_with_the_leader(
     assert await reachable(bot.database) == 1
     [complaint] = await rows(bot.database, Complaint)
     assert (complaint.text, complaint.userid, complaint.closed_by) == ("等太久", "lin", "su")
+
+
+async def test_a_complaint_reaches_the_leader_whose_share_of_messages_is_used_up(
+    bot: RunningBot, wecom: WeCom, li: str
+) -> None:
+    await says(bot, wecom, "su", "只发早上")
+
+    def told(session: Session) -> None:
+        for number in range(5):
+            given = {"priority": Priority.PUSH, "lane": lane_of("su")}
+            say(session, "su", f"消息{number}", cause=f"told{number}", now=MONDAY_TEN, **given)
+
+    await bot.database.write(told)
+    await bot.settle()
+    before = len(await wecom.texts("su"))
+    await says(bot, wecom, "lin", "李女士投诉 等太久")
+    await says(bot, wecom, "lin", "李女士投诉 态度不好")
+    assert [one.splitlines()[0] for one in (await wecom.texts("su"))[before:]] == [
+        "林晓报来李女士的投诉：等太久",
+        "林晓报来李女士的投诉：态度不好",
+    ]
+    assert before == 1, "the answer to her wish; what is told unasked waits for the morning"
 
 
 async def test_an_unknown_customer_and_a_complaint_about_nothing_are_asked_for(
