@@ -17,13 +17,16 @@ from assistant.masking import Masked, mask, sensitive
 from assistant.model import LanguageModel, Message, ModelFailed, ToolCall
 from assistant.model_jobs import ASK_MODEL, day_of, note, note_tokens
 from assistant.people import Asker
-from assistant.questions import Help, Question
+from assistant.questions import Help, Question, arguments, tool_of
 from assistant.tools import BadArguments, definitions, instructions, question_of
+from assistant.which import WHICH, Asking, ask
 from bot.clock import Clock
 from bot.database import Database
 from bot.jobs import Done, Job, Runner
 from bot.language import speaking
+from bot.links import Links
 from bot.outbox import say
+from contacts.choices import WhichOne
 
 ROUNDS = 3
 CALLS = 3
@@ -64,10 +67,18 @@ class ModelQuestions:
     """The runner of questions to the model."""
 
     def __init__(
-        self, model: LanguageModel, database: Database, clock: Clock, zone: ZoneInfo, otherwise: Callable[[str], str]
+        self,
+        model: LanguageModel,
+        database: Database,
+        clock: Clock,
+        zone: ZoneInfo,
+        *,
+        links: Links,
+        otherwise: Callable[[str], str],
     ) -> None:
         """`otherwise`: the answer to a message that nobody understands, in the language of the moment."""
-        self.model, self.database, self.clock, self.zone, self.otherwise = model, database, clock, zone, otherwise
+        self.model, self.database, self.clock, self.zone = model, database, clock, zone
+        self.links, self.otherwise = links, otherwise
 
     def runner(self) -> Runner:
         """For the worker: what is given up gets the plain answer."""
@@ -134,13 +145,15 @@ class ModelQuestions:
         asked = Asked.model_validate(job.payload)
         now = self.clock.now()
         questions = [one for one in chosen.questions if not isinstance(one, Help)]
+        asker = Asker(asked.userid, now, self.zone, self.links)
         with speaking(asked.language):
-            text = (
-                answered(session, Asker(asked.userid, now, self.zone), questions)
-                if questions
-                else self.otherwise(asked.text)
-            )
-        say(session, asked.userid, text, cause=asked.cause, now=now)
+            try:
+                text = answered(session, asker, questions) if questions else self.otherwise(asked.text)
+                say(session, asked.userid, text, cause=asked.cause, now=now)
+            except WhichOne as which:
+                given = [(tool_of(one), arguments(one)) for one in questions]
+                asking = Asking(e=int(asked.cause), k=which.key, c=f"{asked.cause}:{WHICH}", q=given)
+                ask(session, asker, which, asking)
         if chosen.tokens:
             note_tokens(session, asked.userid, day_of(now, self.zone), chosen.tokens)
 

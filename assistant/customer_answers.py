@@ -12,7 +12,7 @@ from assistant.wording import days, moment, money
 from bot.language import gettext as _
 from contacts.channels import Campaign, Channel
 from contacts.models import ADDED, CONFIRMED, CUSTOMER, LOST, STAFF, Customer, FollowUser, Staff, TieChange
-from contacts.search import Match, find_customers, the_one
+from contacts.search import Match, find_customers, meant_by
 from kpi.models import MAIN, ORDER, STORE, TOUCH, OrderCredit
 from kpi.periods import DEFAULT, Period, resolve
 
@@ -77,15 +77,11 @@ def line_of(row: Row[Any], asker: Asker, whose: Whose, what: str) -> str:
 
 
 def found_customer(session: Session, asker: Asker, name: str) -> Match:
-    """The customer meant, among those the asker may see. Raises `Unanswerable`."""
+    """The customer meant, among those the asker may see. Raises `Unanswerable`, or `WhichOne` for several."""
     matches = find_customers(session, name, asker.userid, CANDIDATES)
-    meant = the_one(matches) if matches else None
-    if meant:
-        return meant
     if not matches:
         raise Unanswerable(_("I find no customer called “{name}” among yours.").format(name=name))
-    names = "\n".join(f"· {one.shown}" for one in matches)
-    raise Unanswerable(_("Which one? Ask again with the whole name or the phone's last digits:") + "\n" + names)
+    return meant_by(name, matches)
 
 
 def customer_answer(session: Session, asker: Asker, question: CustomerQuestion) -> list[str]:

@@ -13,6 +13,7 @@ from bot.database import Remembered
 from bot.language import gettext as _
 from bot.links import Links
 from contacts.channels import Campaign
+from contacts.choices import STAFF, Choice, the_only
 from contacts.models import Staff
 from kpi.scope import NotYours, Scope, member_of, own, team_of, widest
 
@@ -83,12 +84,14 @@ def leads_any(session: Session, userid: str) -> bool:
 
 
 def named(session: Session, name: str) -> tuple[str, str]:
-    """The userid and name of a member called so: in full, or 小王 and 王姐 by the surname. Raises `Unanswerable`."""
+    """The userid and name of a member called so: in full, or 小王 and 王姐 by the surname.
+
+    Raises `Unanswerable` for nobody, `WhichOne` for several.
+    """
     staff = session.exec(select(Staff.userid, Staff.name).where(col(Staff.active))).all()
     nick = name.removeprefix("小").removeprefix("老").removesuffix("姐").removesuffix("哥")
     found = [one for one in staff if name in {one[0], one[1]}] or [one for one in staff if one[1].startswith(nick)]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise Unanswerable(_("Which one: {names}?").format(names=" / ".join(one[1] for one in found)))
+    meant = the_only(STAFF, name, [Choice(userid, shown, userid) for userid, shown in found])
+    if meant:
+        return meant.reference, meant.name
     raise Unanswerable(_("I know no colleague called “{name}”.").format(name=name))

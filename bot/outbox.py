@@ -73,11 +73,11 @@ def send_card(session: Session, userid: str, card: dict[str, Any], *, cause: str
 
 def update_card(
     session: Session, userid: str, response_code: str, update: dict[str, Any], *, cause: str, now: datetime
-) -> None:
-    """Replace a card a member pressed; the response code is good once."""
+) -> bool:
+    """Replace a card a member pressed; the response code is good once. False where the cause replaced it before."""
     payload = {"userid": userid, "response_code": response_code, "update": update}
     job = NewJob(f"{CARD_UPDATE}:{cause}", CARD_UPDATE, now, f"card:{userid}", payload)
-    enqueue(session, job)
+    return enqueue(session, job)
 
 
 def deliver_message(gateway: Gateway, zone: ZoneInfo) -> Callable[[Job], Awaitable[Done]]:

@@ -46,6 +46,7 @@ from contacts.sync import KINDS, LANE, SYNC_CUSTOMERS, sync_customers
 from contacts.tag_push import MARK_TAG, SYNC_TAGS, mark_tag
 from contacts.unasked import HELD, HELD_FROM, gate, send_held
 from handlers.staff_message import cannot_answer
+from handlers.choosing import dispatch
 from kpi.credit import keep_credits
 from scripts_library.media import MediaLibrary
 from scripts_library.sending import SCRIPT_FILE, deliver_file
@@ -139,7 +140,9 @@ def runners(
         REPORTS: Runner(morning_reports(clock, zone, settings.language)),
         REPORT: Runner(team_report(database, clock, zone, settings.language)),
         CARD_REFRESH: CardRefresher(gateway, database, clock, settings).runner(),
-        ASK_MODEL: ModelQuestions(model, database, clock, zone, cannot_answer).runner(),
+        ASK_MODEL: ModelQuestions(
+            model, database, clock, zone, links=Links(settings), otherwise=cannot_answer
+        ).runner(),
         WRITE_DRAFT: Drafts(model, database, clock, zone).runner(),
         mass_sends.ASK: mass_sends.asker(gateway, database, clock, zone),
         mass_sends.RESULT: Runner(mass_sends.fetcher(gateway, database, clock)),
@@ -156,7 +159,7 @@ def handle(router: Router, settings: Settings, clock: Clock) -> Callable[[Job], 
             ctx = Context(session, settings, clock.now(), job.id or 0, job.created_at)
             if isinstance(event, Message | CardEvent | MenuClicked):
                 silence.answered(session, event.userid, ctx.now)
-            if not router.dispatch(event, ctx):
+            if not dispatch(router, event, ctx):
                 known = TYPES.get(kind)
                 remedy = f"add one with @router.on({known.__name__})" if known else "it is stored only"
                 log.info("no handler", kind=kind, remedy=remedy)

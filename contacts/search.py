@@ -33,6 +33,7 @@ from sqlalchemy import (
 )
 from sqlmodel import Session, col
 
+from contacts.choices import CUSTOMER, Choice, WhichOne, settled
 from contacts.changes import CUSTOMERS, IDENTITIES, TIES
 from contacts.models import Department, StaffDepartment
 from contacts.spelling import SURNAMES, initials, sound, syllable, syllables
@@ -78,6 +79,12 @@ class Match:
         return self.remark or self.name
 
 
+    @property
+    def choice(self) -> Choice:
+        """As one of several to choose from."""
+        at = self.lost_at or self.added_at
+        return Choice(f"{self.customer_id}:{self.userid}", self.shown, f"{at:%m-%d}" if at else "")
+
 @dataclass(frozen=True)
 class Call:
     """A surname with a title: 李姐, Ms Li."""
@@ -111,7 +118,10 @@ def find_customers(
     found = by_phone(asked, words) or best(
         asked.rows(near_to(words, call)), userid, lambda match: exactness(match, words, call)
     )
-    return (found or by_sound(asked, words, call, userid, limit))[:limit]
+    found = found or by_sound(asked, words, call, userid, limit)
+    chosen = settled(CUSTOMER, words)
+    meant = [replace(one, score=EXACT) for one in found if one.choice.reference == chosen] if chosen else []
+    return meant or found[:limit]
 
 
 def the_one(matches: list[Match]) -> Match | None:
@@ -121,6 +131,14 @@ def the_one(matches: list[Match]) -> Match | None:
 
 
 Whose = Callable[[Any], ColumnElement[bool]]
+def meant_by(words: str, matches: list[Match]) -> Match:
+    """The customer meant, of those that were found for some words. Raises `WhichOne` for the asker to choose."""
+    one = the_one(matches)
+    if one is None:
+        raise WhichOne(CUSTOMER, words, [match.choice for match in matches])
+    return one
+
+
 """A condition on a column of userids."""
 
 

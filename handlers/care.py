@@ -21,7 +21,7 @@ from contacts.care import LeadersOnly, allow_contact, close_complaints, complain
 from contacts.days import find_day, read_day
 from contacts.leaders import leaders_of
 from contacts.models import Staff
-from contacts.search import Match, find_customers, the_one
+from contacts.search import SURE, Match, find_customers, meant_by
 from sop.calendar import polite_time
 from sop.conditions import day_of
 from sop.plan import choose
@@ -105,15 +105,11 @@ def today_of(ctx: Context) -> date:
 
 
 def meant(who: str, message: TextMessage, ctx: Context) -> Match | str:
-    """The customer meant by a name, else what to say instead."""
+    """The customer meant by a name, else what to say instead. Raises `WhichOne` for several."""
     matches = find_customers(ctx.session, who, message.userid)
-    one = the_one(matches) if matches else None
-    if one:
-        return one
     if not matches:
         return _("I find no customer called “{name}” among yours.").format(name=who)
-    names = "\n".join(f"· {match.shown}" for match in matches[:5])
-    return _("Which one? Say it again with the whole name or the last digits of the phone:") + "\n" + names
+    return meant_by(who, matches)
 
 
 @on_saying(PEACE)
@@ -238,9 +234,8 @@ def whose_note(said: str, message: TextMessage, ctx: Context) -> tuple[Match | s
         return meant(who, message, ctx), text.strip()
     for length in NAME_LENGTHS:
         matches = find_customers(ctx.session, said[:length], message.userid)
-        one = the_one(matches) if matches else None
-        if one:
-            return one, said[length:].strip()
+        if matches and matches[0].score >= SURE:
+            return meant_by(said[:length], matches), said[length:].strip()
     return meant(said, message, ctx), ""
 
 

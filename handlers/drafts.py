@@ -15,7 +15,7 @@ from bot.outbox import say
 from bot.router import Context, Router
 from bot.wecom.events import TextMessage
 from contacts.care import may_be_contacted
-from contacts.search import find_customers, the_one
+from contacts.search import find_customers, meant_by
 from scripts_library.search import search
 
 router = Router()
@@ -76,10 +76,7 @@ def answer(message: TextMessage, ctx: Context, occasion: Occasion, language: str
         )
     zone = ZoneInfo(ctx.settings.timezone)
     found = find_customers(ctx.session, occasion.whom, message.userid, NAMED)
-    meant = the_one(found) if found else None
-    if found and meant is None:
-        names = "\n".join(f"· {one.shown}" for one in found)
-        return _("Which one? Ask again with the whole name or the phone's last digits:") + "\n" + names
+    meant = meant_by(occasion.whom, found) if found else None
     if meant and not wants_contact(ctx.session, meant.customer_id, ctx, zone):
         return _("{name} does not want to be written to; nothing was drafted.").format(name=meant.shown)
     hits = search(ctx.session, occasion.words, MATERIAL)

@@ -10,11 +10,12 @@ from bot.language import language_of, speaking
 from bot.outbox import say
 from bot.router import Context, Router
 from bot.wecom.events import TextMessage
+from contacts.choices import STAFF, Choice, the_only
 from contacts.handover import ask_transfer, check
 from contacts.handover_jobs import ask_all
 from contacts.main_staff import ChangeRefused, NotAllowed, change_main_staff
 from contacts.models import FollowUser, Staff
-from contacts.search import Match, find_customers, the_one
+from contacts.search import Match, find_customers, meant_by
 
 router = Router()
 
@@ -41,27 +42,24 @@ def said(message: TextMessage, patterns: tuple[re.Pattern[str], ...]) -> dict[st
 
 
 def called(session: Session, words: str, *, active: bool) -> Staff:
-    """The one member with this name or userid, 小王 for a surname. Raises `ChangeRefused`."""
+    """The one member with this name or userid, 小王 for a surname. Raises `ChangeRefused`, `WhichOne` for several."""
     familiar = FAMILIAR.fullmatch(words)
     staff = select(Staff).where(col(Staff.active)) if active else select(Staff)
     exact = session.exec(staff.where((Staff.name == words) | (Staff.userid == words))).all()
     if not exact and familiar:
         exact = session.exec(staff.where(col(Staff.name).startswith(familiar["surname"], autoescape=True))).all()
-    if len(exact) != 1:
+    meant = the_only(STAFF, words, [Choice(one.userid, one.name, one.userid) for one in exact])
+    if meant is None:
         raise ChangeRefused(_("I know nobody called “{name}”; use the whole name.").format(name=words))
-    return exact[0]
+    return next(one for one in exact if one.userid == meant.reference)
 
 
 def customer_called(session: Session, words: str, userid: str) -> Match:
-    """The one customer meant, among those the asker may see. Raises `ChangeRefused`."""
-    matches = find_customers(session, words, userid, 5)
-    meant = the_one(matches) if matches else None
+    """The one customer meant, among those the asker may see. Raises `ChangeRefused`, `WhichOne` for several."""
+    matches = find_customers(session, words, userid)
     if not matches:
         raise ChangeRefused(_("I find no customer called “{name}” among yours.").format(name=words))
-    if meant is None:
-        which = _("Which one? Say it again with the whole name or the last digits of the phone: {names}")
-        raise ChangeRefused(which.format(names=_(", ").join(one.shown for one in matches)))
-    return meant
+    return meant_by(words, matches)
 
 
 @router.on(TextMessage, when=lambda message: said(message, ALL) is not None)

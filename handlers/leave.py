@@ -15,6 +15,7 @@ from bot.outbox import say
 from bot.router import Context, Router
 from bot.wecom.events import TextMessage
 from contacts.calendar import set_days
+from contacts.choices import STAFF, Choice, the_only
 from contacts.days import find_day
 from contacts.leaders import leaders_of
 from contacts.models import Staff
@@ -107,11 +108,10 @@ def rota_told(message: TextMessage, ctx: Context) -> None:
 def rota_answer(said: Said, message: TextMessage, ctx: Context) -> str:
     """Write the days and answer what to say."""
     cover = colleagues(ctx.session, said.cover, message.userid) if said.cover else []
-    if said.cover and len(cover) != 1:
-        names = "、".join(one.name for one in cover)
-        unknown = _("I know no colleague called “{name}”.").format(name=said.cover)
-        return _("Which colleague: {names}?").format(names=names) if cover else unknown
-    stand_in = cover[0] if cover else None
+    if said.cover and not cover:
+        return _("I know no colleague called “{name}”.").format(name=said.cover)
+    meant = the_only(STAFF, said.cover or "", [Choice(one.userid, one.name, one.userid) for one in cover])
+    stand_in = next((one for one in cover if meant and one.userid == meant.reference), None)
     set_days(
         ctx.session,
         message.userid,

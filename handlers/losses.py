@@ -19,7 +19,7 @@ from contacts.losses import (
     set_loss_reason,
 )
 from contacts.models import CUSTOMER
-from contacts.search import Match, the_one
+from contacts.search import meant_by
 
 router = Router()
 
@@ -55,11 +55,9 @@ def reason_given(message: TextMessage, ctx: Context) -> None:
 def reason_answer(userid: str, who: str, why: str, ctx: Context) -> str:
     """What to say to a reason given for a name."""
     matches = lost_called(ctx.session, who, userid)
-    meant = the_one(matches) if matches else None
     if not matches:
         return _("I find no lost customer called “{name}” among yours.").format(name=who)
-    if meant is None:
-        return which_one(matches, ctx)
+    meant = meant_by(who, matches)
     if not why:
         known = loss(ctx.session, meant.customer_id, meant.userid)
         reason = known.reason if known and known.reason else _("not known yet")
@@ -69,17 +67,6 @@ def reason_answer(userid: str, who: str, why: str, ctx: Context) -> str:
     except ReasonRefused as refused:
         return str(refused)
     return _("Noted: {name} left because of {reason}.").format(name=meant.shown, reason=why)
-
-
-def which_one(matches: list[Match], ctx: Context) -> str:
-    """Several lost customers fit: name them, to be asked for by remark or phone."""
-    zone = ZoneInfo(ctx.settings.timezone)
-    lines = [
-        _("· {name}, lost {day}").format(name=one.shown, day=day(one.lost_at, ctx.now, zone))
-        for one in matches
-        if one.lost_at
-    ]
-    return "\n".join([_("Which one? Say it again with the whole name or the last digits of the phone:"), *lines])
 
 
 @router.on(TextMessage, when=asks_lost)

@@ -1,4 +1,4 @@
-"""Tags by chat: 给李女士打标签 高意向, 取消…, 谁给她打的; and the cards that ask which customer or which tag."""
+"""Tags by chat: 给李女士打标签 高意向, 取消…, 谁给她打的; and the card that asks which tag."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from bot.wecom.events import CardClicked, TextMessage
 from contacts.corp_tags import LONGEST_NAME, ask_for_tag
 from contacts.leaders import leads
 from contacts.models import Customer, FollowUser, Staff
-from contacts.search import EXACT, Match, find_customers, the_one
+from contacts.search import EXACT, Match, find_customers, meant_by, the_one
 from contacts.tag_lookup import NamedTag, changes_of, closest, split_name, tags_named
 from contacts.tag_push import Pair
 from contacts.tagging import Changed, Why, change_tags
@@ -26,9 +26,8 @@ router = Router()
 
 KEY = "tags:"
 """Begins the key of every button here; the request follows as JSON."""
-CUSTOMER = "customer"
-OPTIONS, TAGS_MOST, KEY_BYTES, CAUSE = 10, 10, 1024, 60
-"""Of one selection; of one request; of a button's key; characters of the words kept as a change's cause."""
+TAGS_MOST, KEY_BYTES, CAUSE = 10, 1024, 60
+"""Of one request; of a button's key; characters of the words kept as a change's cause."""
 PREFIX = 3
 """In English a name comes first: so many words of it at most."""
 
@@ -79,7 +78,7 @@ def carry_out(message: TextMessage, words: Said, ctx: Context) -> str:
         return nobody(ctx.session, who)
     match = the_one(matches)
     if words.act == WHO:
-        return history(ctx.session, match or matches[0], wanted, ctx)
+        return history(ctx.session, match or meant_by(who, matches), wanted, ctx)
     if refusal := impossible(wanted):
         return refusal
     asking = Asking(
@@ -91,9 +90,7 @@ def carry_out(message: TextMessage, words: Said, ctx: Context) -> str:
     )
     if words.act != CREATE and wanted.unknown:
         return unknown_tag(message.userid, wanted.unknown[0], asking, match, ctx)
-    if match is None:
-        which_customer(message.userid, who, matches, asking, ctx)
-        return ""
+    match = match or meant_by(who, matches)
     settled = asking.model_copy(update={"customer_id": match.customer_id, "userid": match.userid})
     return perform(settled, message.userid, match.shown, ctx)
 
@@ -169,36 +166,12 @@ def unknown_tag(userid: str, name: str, asking: Asking, match: Match | None, ctx
     return ""
 
 
-def which_customer(userid: str, who: str, matches: Sequence[Match], asking: Asking, ctx: Context) -> None:
-    """Two or more customers fit, or none for certain: let the asker choose."""
-    options = [{"id": f"{one.customer_id}:{one.userid}", "text": option(one, matches)} for one in matches[:OPTIONS]]
-    card = {
-        "card_type": "button_interaction",
-        "main_title": {"title": _("Which customer is “{name}”?").format(name=who)[:36]},
-        "sub_title_text": _("Choose, then press OK."),
-        "button_selection": {"question_key": CUSTOMER, "title": _("Customer"), "option_list": options},
-        "button_list": [{"text": _("OK"), "style": 1, "key": asking.key()}],
-    }
-    send_card(ctx.session, userid, card, cause=f"{ctx.event_id}:who", now=ctx.now)
-
-
-def option(match: Match, others: Sequence[Match]) -> str:
-    """A line to choose by: the name, and when she was added if another has the same."""
-    same = sum(one.shown == match.shown for one in others) > 1
-    day = f" {match.added_at:%m-%d}" if same and match.added_at else ""
-    return f"{match.shown[: 16 - len(day)]}{day}"
-
-
 @router.on(CardClicked, when=lambda event: event.key.startswith(KEY))
 def chosen(event: CardClicked, ctx: Context) -> None:
-    """The asker chose the customer or the tag: do it, and close the card."""
+    """The asker chose the tag: do it, and close the card."""
     try:
         asking = Asking.model_validate_json(event.key.removeprefix(KEY))
-        picked = event.selected.get(CUSTOMER, ())
-        if picked:
-            customer_id, _colon, userid = picked[0].partition(":")
-            asking = asking.model_copy(update={"customer_id": int(customer_id), "userid": userid})
-    except (ValidationError, ValueError):
+    except ValidationError:
         return
     with speaking(asking.language or ctx.settings.language):
         pair = Pair(asking.customer_id, asking.userid)

@@ -10,6 +10,7 @@ from sqlmodel import col, select
 from bot.language import gettext as _
 from bot.router import Router
 from bot.wecom.events import TextMessage
+from contacts.choices import STAFF, Choice, the_only
 from contacts.days import find_day
 from contacts.models import Customer, Staff, StaffDepartment
 from contacts.staff import subtree
@@ -69,7 +70,7 @@ def team_of(asker: Asker) -> dict[str, str]:
 
 
 def member(team: dict[str, str], words: str) -> str | None:
-    """A member by name, or by 小 and her surname, or her given name; None where it is nobody or not clear who."""
+    """A member by name, or by 小 and her surname, or her given name; None for nobody. Raises `WhichOne` for several."""
     words = words.strip()
     rest = words.removeprefix("小").removeprefix("老")
     fits = (
@@ -77,7 +78,8 @@ def member(team: dict[str, str], words: str) -> str | None:
         or [userid for userid, name in team.items() if rest != words and name.startswith(rest)]
         or [userid for userid, name in team.items() if rest and name.endswith(rest) and name != rest]
     )
-    return fits[0] if len(fits) == 1 else None
+    meant = the_only(STAFF, words, [Choice(userid, team[userid], userid) for userid in fits])
+    return meant.reference if meant else None
 
 
 def overdue(asker: Asker, _text: str) -> str:

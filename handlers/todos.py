@@ -17,7 +17,7 @@ from bot.router import Context, Router
 from bot.wecom.events import CardClicked, TextMessage
 from contacts.calendar import next_workday
 from contacts.days import find_day
-from contacts.search import Match, find_customers, the_one
+from contacts.search import Match, find_customers, meant_by
 from sop import digest, todos
 from sop.card_refresh import list_changed
 from sop.sops import OPEN, Todo
@@ -261,15 +261,11 @@ def not_applicable(asker: Asker, text: str) -> str:
 
 
 def customer(asker: Asker, who: str) -> Match | str:
-    """The customer meant by words, or what to say when that is not clear."""
+    """The customer meant by words, or what to say when nobody is. Raises `WhichOne` for several."""
     matches = find_customers(asker.session, who, asker.userid)
-    meant = the_one(matches) if matches else None
-    if meant:
-        return meant
     if not matches:
         return _("I find no customer called “{name}” among yours.").format(name=who)
-    names = "、".join(match.shown for match in matches[:5])
-    return _("Which one do you mean: {names}? Use the full remark or the phone's last digits.").format(names=names)
+    return meant_by(who, matches)
 
 
 def why_number(asker: Asker, text: str) -> str:
@@ -288,11 +284,7 @@ def why_customer(asker: Asker, text: str) -> str:
         return meant
     open_ = select(Todo).where(Todo.customer_id == meant.customer_id, Todo.state == OPEN).order_by(col(Todo.day))
     todo = asker.session.exec(open_).first()
-    return (
-        why(asker.session, todo, asker.zone)
-        if todo
-        else why_not(asker.session, meant.customer_id, asker.today, asker.zone)
-    )
+    return reasons(asker, todo) if todo else why_not(asker.session, meant.customer_id, asker.today, asker.zone)
 
 
 def why_no_todo(asker: Asker, text: str) -> str:

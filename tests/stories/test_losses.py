@@ -166,10 +166,9 @@ async def test_two_of_one_name_are_told_apart_before_anything_is_written(bot: Ru
     await wecom.types("lin", "李女士 流失原因 价格")
     await bot.settle()
 
-    asked = (await wecom.texts("lin"))[-1]
-    assert "哪一位" in asked
-    assert "李芳" in asked
-    assert "李娜" in asked
+    asked = (await wecom.chat("lin"))[-1]["body"]
+    assert asked["main_title"]["title"] == "“李女士”是哪一位？"
+    assert [one["text"][:4] for one in asked["button_selection"]["option_list"]] == ["1 李娜", "2 李芳"]
     reasons = await bot.database.read(lambda session: session.exec(select(FollowUser.loss_reason)).all())
     assert set(reasons) == {""}
 

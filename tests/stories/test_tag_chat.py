@@ -28,8 +28,9 @@ async def press(bot: RunningBot, wecom: WeCom, label: str, selected: str = "", u
     shown = await card(wecom, userid)
     body = shown["body"]
     [key] = [one["key"] for one in body["button_list"] if one["text"] == label]
-    chosen = [one["id"] for one in body.get("button_selection", {}).get("option_list", []) if one["text"] == selected]
-    given = {"selected": {"customer": chosen}} if chosen else {}
+    options = body.get("button_selection", {}).get("option_list", [])
+    chosen = [one["id"] for one in options if selected and selected in one["text"]]
+    given = {"selected": {"which": chosen}} if chosen else {}
     await wecom.sim("POST", "card-clicks", {"userid": userid, "task_id": shown["task_id"], "key": key, **given})
     await all_done(bot)
 
