@@ -1,6 +1,6 @@
 """Answers: each question's lines, with its period, whose numbers they are, and the time of the data."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sqlmodel import Session
@@ -41,7 +41,7 @@ from bot.language import gettext as _
 from kpi.campaigns import colleagues
 from kpi.measures import METRICS, BadQuestion, Measured, measure
 from kpi.periods import DEFAULT, BadPeriod, Period, resolve
-from kpi.registry import STAFF
+from kpi.registry import PAIR, REFERRER, STAFF
 from kpi.scope import EVERYBODY, NotYours, Scope, team_of
 from kpi.sets import set_of
 
@@ -73,7 +73,7 @@ def numbers(session: Session, asker: Asker, question: Numbers) -> list[str]:
     whose = whose_numbers(session, asker, question.whose)
     names = question.metrics or set_of(session, asker.userid).metrics
     found = [measure(session, name, wide(session, asker, whose, question, name), period, asker.now,
-                     group_by=question.group_by) for name in names]  # fmt: skip
+                     group_by=question.group_by or NATURAL.get(name, "")) for name in names]  # fmt: skip
     lines = [_("{days}, {whose}").format(days=days(period), whose=label(found, whose))]
     for one in found:
         lines += told(one)
@@ -103,7 +103,7 @@ def told(found: Measured) -> list[str]:
         return [_("{title}: not connected").format(title=title(metric))]
     lines = [_("{title}: {value}").format(title=title(metric), value=shown(found.value, metric.unit)) + beside(found)]
     lines += [_("· {name}: {value}").format(name=row.name or _("none"), value=shown(row.value, metric.unit))
-              for row in found.rows]  # fmt: skip
+              + said_of(metric.name, row.parts) for row in found.rows]  # fmt: skip
     if found.immature:
         lines.append(_("(not final: some have had less than {days} days)").format(days=metric.matures_days))
     return lines
@@ -111,22 +111,45 @@ def told(found: Measured) -> list[str]:
 
 def beside(found: Measured) -> str:
     """What a number is made of, where that says more than the number."""
-    parts: dict[str, Any] = dict(found.parts)
     wording = BESIDE.get(found.metric.name)
-    if not parts or not wording:
-        return ""
+    return worded(wording(), found.parts) if found.parts and wording else ""
+
+
+def said_of(name: str, given: Mapping[str, Any]) -> str:
+    """What belongs to one pair of products, or one who brought others."""
+    wording, last = OF_ROWS.get(name, ((lambda: ""), ""))
+    return worded(wording(), given) if last in given else ""
+
+
+def worded(wording: str, given: Mapping[str, Any]) -> str:
+    """A wording with its numbers; money as people write it."""
+    parts = dict(given)
     for name in ("amount", "all_amount", "confirmed", "expected"):
         if name in parts:
             parts[name] = money(parts[name])
-    return wording().format(**parts)
+    return wording.format(**parts)
 
 
 BESIDE: dict[str, Callable[[], str]] = {
+NATURAL = {"bought_together": PAIR, "customers_brought": REFERRER}
+"""Numbers that are asked for because of their groups."""
+OF_ROWS: dict[str, tuple[Callable[[], str], str]] = {
+    "bought_together": (
+        lambda: _(" ({confidence:.0f}% of the first's orders, {confidence_back:.0f}% of the second's, {lift:.1f}× "
+                  "chance)"), "lift",
+    ),
+    "customers_brought": (
+        lambda: _(" (and {further} through them; {orders} orders, {amount})"), "further",
+    ),
+}  # fmt: skip
+"""Wordings, each with the part that must be there."""
     "contacts_added": lambda: _(" ({returned} of them returned)"),
     "customer_assets": lambda: _(
         " = opening {opening} + new {new} + won back {won_back} − lost {lost} − do not contact {do_not_contact}"
     ),
     "delete_rate": lambda: _(" ({deleted} of {base})"),
+    "contacts_lost": lambda: _(" ({unrecorded} without a reason on record)"),
+    "bought_together": lambda: _(" of {baskets}"),
     "early_delete_rate": lambda: _(" ({lost} of {added})"),
     "lead_success_rate": lambda: _(" ({became} of {met})"),
     "repeat_rate": lambda: _(" ({repeaters} of {buyers})"),
@@ -176,7 +199,8 @@ def help_lines() -> list[str]:
         _("· my campaign KPIs – progress, rank, commission and what is missing"),
         _("· my sales last week, my numbers, repeat rate this year – and then: and last month? and the team?"),
         _("· why is this week worse than last week, my sales by day, and then: details"),
-        _("· my rank, my commission, my target"),
+        _("· my rank, my commission, my target, what did yesterday's refund cost me"),
+        _("· why customers leave, which products are bought together, who brought the most"),
         _("· who deleted me this week, who added me today, look up Ms Li, whose order is Ms Li's"),
         _("· campaign brief; leaders: daily report, weekly report, campaign review, who has not read the brief"),
         _("· what is the lead success rate"),

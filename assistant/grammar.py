@@ -82,10 +82,16 @@ TARGETS = re.compile(r"目标|还差|差多少|达标|任务|完成率|指标|ta
 LOST = re.compile(
     r"删了我|把我删|流失|掉了|丢了|谁删|拉黑"
     r"|deleted me|lost customers?|customers? lost|customers? did we lose|did (?:i|we) lose|who left|losses"
+GAP = re.compile(r"还差|差多少|达标|\bgap\b|on track|left to")
 )
 NEW = re.compile(
     r"加了我|加我的|新客户名单|新加的客户|新客名单|新来的客户|新好友名单"
     r"|added me|new customers?(?: list)?|new customers come from"
+)
+LOSS_REASONS = re.compile(
+    r"(?:流失|掉粉|删除|删粉|删我们?|走)的? ?原因"
+    r"|(?:为什么|为啥|为何|因为什么|因为啥) ?(?:会|要|都)?(?:流失|掉粉|删|走了?$)"
+    r"|loss reasons?|reasons? (?:for|of) (?:the )?loss(?:es)?|why .{0,20}\b(?:leave|left|leaving|lost|delet\w+)\b"
 )
 WHY = re.compile(
     r"(?:为啥|为什么|为何).*(?:差|降|跌|少|掉|低|下滑|不行|好|涨|升|多|高)|(?:咋|怎么).*(?:差|降|跌|掉|下滑|少了|低了)"
@@ -301,7 +307,11 @@ def asked(said: str, slots: Slots) -> Question | None:
             campaign and metric in {"", "amount"} and campaign_words(said, slots),
             CampaignKpis(whose=whose, period=period, campaign=slots.campaign),
         ),
-        (not metric and sure(TARGETS), Targets(whose=whose, period=period)),
+        ((not metric or GAP.search(said)) and sure(TARGETS), Targets(whose=whose, period=period)),
+        (
+            metric in {"", "contacts_lost"} and sure(LOSS_REASONS),
+            Numbers(metrics=("contacts_lost",), whose=slots.whose, period=period, group_by="reason"),
+        ),
         (not metric and sure(LOST), LostCustomers(whose=whose, period=period)),
         (new, NewCustomers(whose=whose, period=period)),
         (metric and sure(DETAILS), Behind(metric=metric, whose=slots.whose, period=period)),

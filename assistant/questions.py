@@ -5,10 +5,28 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
 from kpi.measures import METRICS
-from kpi.registry import CAMPAIGN, CHANNEL, DEPARTMENT, PRODUCT, STAFF, STORE, TIMES
+from kpi.registry import (
+    AMOUNT_BAND,
+    BUYER,
+    CAMPAIGN,
+    CHANNEL,
+    DEPARTMENT,
+    PAIR,
+    PRODUCT,
+    REASON,
+    REFERRER,
+    REGION,
+    SCENE,
+    STAFF,
+    STORE,
+    TIMES,
+)
 
 ME, TEAM = "me", "team"
-GROUPS = ("", STAFF, DEPARTMENT, STORE, CHANNEL, CAMPAIGN, PRODUCT, *TIMES)
+GROUPS = (
+    "", STAFF, DEPARTMENT, STORE, CHANNEL, CAMPAIGN, PRODUCT, REGION, AMOUNT_BAND, BUYER, SCENE, REASON, PAIR, REFERRER,
+    *TIMES,
+)  # fmt: skip
 
 
 def known_metric(name: str) -> str:

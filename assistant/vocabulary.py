@@ -34,6 +34,17 @@ METRIC_WORDS: dict[str, tuple[str, ...]] = {
     "interest_rate": ("兴趣率", "interest rate"),
     "stay_rate": ("留存率", "stay rate", "retention rate", "retention"),
     "active_rate": ("活跃率", "客户活跃率", "active rate"),
+    "bought_together": (
+        "一起买的商品", "一起买的产品", "一起买了什么", "一起买什么", "哪些商品一起买", "什么和什么一起买", "一起买",
+        "搭着买", "搭配购买", "连带购买", "关联购买", "bought together", "buy together", "sells together",
+        "sell together", "market basket", "basket analysis",
+    ),
+    "customers_brought": (
+        "老带新客户数", "老带新", "谁带来的人最多", "谁带来的客户最多", "谁带的人最多", "谁介绍的人最多",
+        "谁介绍的最多", "谁转介绍最多", "谁带来的新客最多", "带来的新客", "customers brought",
+        "who brought the most customers", "who brought the most people", "who brought the most", "who brought most",
+        "who referred the most", "top referrers", "best referrers",
+    ),
     "contacts_lost": ("流失客户数", "流失数", "流失多少", "掉了多少客户", "contacts lost", "number of lost customers"),
     "platform_losses": ("平台删除拉黑数", "删除拉黑数", "deleted or blocked"),
     "orders_per_buyer": ("人均单数", "人均几单", "购买频次", "orders per buyer"),
@@ -105,6 +116,12 @@ GROUP_WORDS = {
     "store": r"按门店看?|各个?门店的?|每家店的?|各店的?|分店|(?:by|per) (?:store|shop)",
     "department": r"按部门看?|各个?部门的?|每个部门的?|(?:by|per) (?:department|dept)",
     "product": r"按(?:商品|产品|单品)看?|各个?(?:商品|产品)的?|每个(?:商品|产品)的?|分(?:商品|产品)|(?:by|per) product",
+    "region": r"(?:按|分|各个?|每个)(?:地区|区域|城市)(?:看|的)?|(?:by|per) (?:region|city)",
+    "amount_band": r"按?(?:金额|价格|价位)(?:段|区间|带)看?|(?:by|per) (?:amount|price|order) (?:band|range|size)",
+    "buyer": r"按?新老客户?看?|分新老|new (?:and|vs|versus) (?:old|returning)|first orders? (?:and|vs) later",
+    "scene": r"按场景看?|各个?场景的?|每个场景的?|(?:by|per) scene",
+    "reason": r"按原因看?|(?:by|per) reason",
+    "referrer": r"按介绍人看?|(?:by|per) referrer",
     "campaign": r"按活动看?|各个?活动的?|每个活动的?|(?:by|per) campaign",
 }
 ENGLISH = (

@@ -13,15 +13,32 @@ from aiohttp import web
 from sqlmodel import Session, col, select
 
 from bot.api import API, Api, check_token, refuse
+from bot.language import speaking
 from contacts.channels import Campaign, Channel
 from contacts.models import Staff
 from kpi.drill import PAGE, Behind, behind
 from kpi.measures import BadQuestion, Measured, measure
 from kpi.periods import DEFAULT, BadPeriod, Period, resolve
-from kpi.registry import CAMPAIGN, CHANNEL, DEPARTMENT, PRODUCT, STAFF, STORE
+from kpi.registry import (
+    AMOUNT_BAND,
+    BUYER,
+    CAMPAIGN,
+    CHANNEL,
+    DEPARTMENT,
+    PRODUCT,
+    REASON,
+    REFERRER,
+    REGION,
+    SCENE,
+    STAFF,
+    STORE,
+)
 from kpi.scope import EVERYBODY, NotYours, Scope, widest
 
-NARROWED = (STAFF, DEPARTMENT, STORE, CHANNEL, CAMPAIGN, PRODUCT)
+NARROWED = (
+    STAFF, DEPARTMENT, STORE, CHANNEL, CAMPAIGN, PRODUCT, REGION, AMOUNT_BAND, BUYER, SCENE, REASON, REFERRER,
+)  # fmt: skip
+WORDS = {STAFF, STORE, PRODUCT, REGION, AMOUNT_BAND, BUYER, SCENE, REASON}
 ABOUT = {"period", "days", "asker", *NARROWED}
 MOST_ROWS = 1_000
 FORMULAS = ("=", "+", "-", "@", "\t", "\r")
@@ -71,7 +88,8 @@ async def read(
 def asked(session: Session, api: Api, name: str, query: Query) -> Measured:
     """The number. Raises `BadQuestion`, `BadPeriod`, `NotYours` or ValueError with the remedy."""
     scope, period, given = about(session, api, query)
-    return measure(session, name, scope, period, api.clock.now(), group_by=query.get("group_by", ""), **given)
+    with speaking(api.settings.language):
+        return measure(session, name, scope, period, api.clock.now(), group_by=query.get("group_by", ""), **given)
 
 
 def opened(session: Session, api: Api, name: str, query: Query) -> list[Behind]:
@@ -97,7 +115,7 @@ def about(session: Session, api: Api, query: Query) -> tuple[Scope, Period, dict
 
 def narrowed(session: Session, key: str, given: str) -> Any:
     """What a filter means: ids of departments, channels (or their `state`) and campaigns (or their code)."""
-    if key in {STAFF, STORE, PRODUCT}:
+    if key in WORDS:
         return given
     codes = {CHANNEL: (Channel.id, Channel.state), CAMPAIGN: (Campaign.id, Campaign.code)}
     if key in codes and not given.isdigit():

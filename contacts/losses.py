@@ -20,7 +20,7 @@ from bot.outbox import say
 from contacts.changes import Ended
 from contacts.channels import Channel
 from contacts.leaders import leaders_of
-from contacts.models import CUSTOMER, STAFF, TRANSFER, Customer, FollowUser, Staff
+from contacts.models import CUSTOMER, LOST, STAFF, TRANSFER, Customer, FollowUser, Staff, TieChange
 from contacts.search import Match, find_customers
 from contacts.tags import PairTag, Tag
 
@@ -195,3 +195,8 @@ def set_loss_reason(session: Session, customer_id: int, userid: str, reason: str
     )
     if session.connection().execute(lost.values(loss_reason=reason)).rowcount != 1:
         raise ReasonRefused(_("This customer is not lost; a reason can be given once she is."))
+    losses = select(col(TieChange.id)).where(
+        col(TieChange.customer_id) == customer_id, col(TieChange.userid) == userid, col(TieChange.kind) == LOST
+    )
+    latest = losses.order_by(col(TieChange.at).desc()).limit(1).scalar_subquery()
+    session.connection().execute(update(TieChange).where(col(TieChange.id) == latest).values(reason=reason))

@@ -186,6 +186,8 @@ class TieChange(SQLModel, table=True):
     event_id: int | None = Field(default=None, sa_type=BigId)
 
     __table_args__ = (
+    reason: str | None = None
+    """Of a loss: what staff later said it was; stays when she comes back."""
         UniqueConstraint("customer_id", "userid", "kind", "at"),
         Index("ix_tiechange_at", "at", "kind"),
         Index("ix_tiechange_userid", "userid", "at"),

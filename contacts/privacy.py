@@ -27,6 +27,7 @@ DELETED = ("identity", "attributevalue", "tagpush", "stirred")
 """Tables whose rows about a person are nothing without her."""
 EMPTIED: Mapping[str, Mapping[str, Any]] = {
     "followuser": {"remark": "", "description": "", "company": "", "phones": [], "loss_reason": ""},
+    "tiechange": {"reason": None},
     "note": {"text": ""},
     "act": {"properties": {}},
     "booking": {"item": ""},

@@ -34,7 +34,7 @@ HANDED_OVER = timedelta(minutes=10)
 
 TIE_CHANGES: Table = TieChange.__table__  # type: ignore[attr-defined]
 LOG = TIE_CHANGES.c
-COLUMNS = [column for column in LOG if column.name != "id"]
+COLUMNS = [column for column in LOG if column.name not in {"id", "reason"}]
 
 
 def statement(says: str) -> Statement:

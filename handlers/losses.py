@@ -3,6 +3,9 @@
 import re
 from zoneinfo import ZoneInfo
 
+from assistant.grammar import Known, taken_apart
+from assistant.questions import ME, TEAM
+from assistant.vocabulary import normal
 from bot.language import gettext as _
 from bot.language import language_of, speaking
 from bot.outbox import say
@@ -32,8 +35,12 @@ LISTED_MOST = 20
 
 
 def gives_reason(message: TextMessage) -> bool:
-    """Whether a reason is given, or asked for, why a customer left."""
-    return GIVES_REASON.fullmatch(message.content.strip()) is not None
+    """Whether a reason is given, or asked for, why one customer left; why all of a month did is a number."""
+    found = GIVES_REASON.fullmatch(message.content.strip())
+    if found is None:
+        return False
+    named = taken_apart(normal(found["who"]), Known())
+    return named.unknown > 0 or named.whose not in {"", ME, TEAM}
 
 
 def asks_lost(message: TextMessage) -> bool:

@@ -20,6 +20,7 @@ from kpi.metrics_effect import SHARED, had_been_contact
 from kpi.metrics_growth import SHOWED, has_stayed, never_before, own_act_lately, was_interested
 from kpi.metrics_money import LINE, LINES, PAID
 from kpi.metrics_reach import ANSWER_DAYS, HEARD, REACHED, SCORES, SURE, came_after_touch, own_act_after
+from kpi.metrics_referrals import brought
 from kpi.metrics_work import TODOS, was_tagged
 from kpi.periods import Period
 from kpi.registry import STAFF, Ask, Source
@@ -111,6 +112,12 @@ def todo(*where: Any) -> Rows:
     return rows
 
 
+def newcomers(ask: Ask) -> Select[Any]:
+    """Customers that customers brought."""
+    found = brought(ask)
+    return select(found.c.customer_id, found.c.userid, found.c.at, NO_AMOUNT.label("amount"))
+
+
 ACTS = Source(col(Act.at), {STAFF: col(Act.userid)})
 COMPLAINTS = Source(col(Complaint.at), {STAFF: col(Complaint.userid)})
 REFERRALS = Source(col(Referral.at), {STAFF: col(Referral.userid)})
@@ -120,6 +127,7 @@ ROWS: dict[str, Rows] = {
     **dict.fromkeys(
         ("orders", "buyers", "orders_per_buyer", "items_per_order", "items_per_buyer", "product_sales"), line(PAID)
     ),
+    "bought_together": line(PAID),
     "refunds": line(~PAID),
     "commission": line(col(LINE.campaign_id).is_not(None), col(LINE.userid).is_not(None)),
     "contribution_rate": line(had_been_contact()),
@@ -142,6 +150,7 @@ ROWS: dict[str, Rows] = {
     )(ask),
     "interaction_rate": of(ACTS, col(Act.customer_id)),
     "share_rate": of(ACTS, col(Act.customer_id), col(Act.name) == SHARED),
+    "customers_brought": newcomers,
     "referral_rate": of(REFERRALS, col(Referral.referrer_id)),
     "response_rate": touch(own_act_after(col(Touch.customer_id), col(Touch.at), ANSWER_DAYS)),
     "visit_rate": touch(came_after_touch()),

@@ -26,16 +26,32 @@ from contacts.facts import (
     Visit,
     Watermark,
 )
-from contacts.models import Department, Staff, Store, TieChange
-from kpi import metrics_contacts, metrics_effect, metrics_growth, metrics_money, metrics_reach, metrics_work
+from contacts.models import Customer, Department, Staff, Store, TieChange
+from kpi import (
+    metrics_baskets,
+    metrics_contacts,
+    metrics_effect,
+    metrics_growth,
+    metrics_money,
+    metrics_reach,
+    metrics_referrals,
+    metrics_work,
+)
 from kpi.periods import Period
+from kpi.places import words_of
 from kpi.registry import (
+    AMOUNT_BAND,
+    BUYER,
     CAMPAIGN,
     CHANNEL,
     COUNT,
     DEPARTMENT,
     FEN,
+    PAIR,
     PRODUCT,
+    REASON,
+    REFERRER,
+    SCENE,
     STAFF,
     STORE,
     TIMES,
@@ -49,7 +65,10 @@ from sop.mass_sends import MassSend
 from sop.models import Welcome
 from sop.sops import Todo
 
-KINDS = (metrics_money, metrics_contacts, metrics_effect, metrics_growth, metrics_reach, metrics_work)
+KINDS = (
+    metrics_money, metrics_baskets, metrics_contacts, metrics_effect, metrics_growth, metrics_referrals, metrics_reach,
+    metrics_work,
+)  # fmt: skip
 METRICS: dict[str, Metric] = {metric.name: metric for kind in KINDS for metric in kind.METRICS}
 FEEDS: dict[str, tuple[type[SQLModel], ...]] = {
     "contacts": (TieChange,),
@@ -84,7 +103,10 @@ NAMES: dict[str, tuple[Any, Any]] = {
     CHANNEL: (col(Channel.id), col(Channel.name)),
     CAMPAIGN: (col(Campaign.id), col(Campaign.name)),
     PRODUCT: (col(Product.sku), col(Product.name)),
+    REFERRER: (col(Customer.id), col(Customer.name)),
 }
+IN_WORDS = (SCENE, BUYER, REASON)
+"""Groups with names of our own."""
 
 
 class BadQuestion(ValueError):
@@ -209,7 +231,16 @@ def data_at(session: Session, feeds: tuple[str, ...], now: datetime) -> datetime
 
 
 def names_of(session: Session, group_by: str, keys: list[Key]) -> dict[Key, str]:
-    """What people call each group."""
+    """What people call each group; whoever is not there is called by the key."""
+    if group_by in IN_WORDS:
+        return {key: words_of(key) for key in keys}
+    if group_by == AMOUNT_BAND:
+        return {key: f"¥{key}" for key in keys}
+    if group_by == PAIR:
+        products = names_of(session, PRODUCT, sorted({sku for pair in keys for sku in pair}))
+        return {pair: " + ".join(products.get(sku, sku) for sku in pair) for pair in keys}
+    if group_by not in NAMES:
+        return {}
     key, name = NAMES[group_by]
     wanted = [one for one in keys if one is not None]
     pieces = (wanted[start : start + 500] for start in range(0, len(wanted), 500))

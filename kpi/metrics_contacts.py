@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select, union_all
+from sqlalchemy import ColumnElement, and_, case, func, literal, literal_column, or_, select, union_all
 from sqlalchemy import distinct as unique
 from sqlmodel import Session, col
 
@@ -20,7 +20,8 @@ from contacts.models import (
     TieChange,
 )
 from kpi.models import OrderCredit
-from kpi.moments import later
+from kpi.moments import later, local_day
+from kpi.places import BOOKING, ORDER, PLACES, VISIT, placed, region_of
 from kpi.registry import (
     CAMPAIGN,
     CHANNEL,
@@ -29,6 +30,9 @@ from kpi.registry import (
     FEN,
     MINUTES,
     PERCENT,
+    REASON,
+    REGION,
+    SCENE,
     STAFF,
     STORE,
     Ask,
@@ -46,6 +50,8 @@ from kpi.registry import (
     the,
     total,
 )
+from sop.outcomes import SPOKEN_WITH
+from sop.sops import DONE, Todo
 
 TIE = TieChange
 ON, OFF = (ADDED, CONFIRMED, REPEATED, TRANSFERRED_IN), (LOST, TRANSFERRED_OUT, ENDED_AGAIN)
@@ -54,11 +60,24 @@ SERVED = ("trial_class", "material_claimed")
 """Own acts that are a service delivered."""
 CASH_DAYS, SERVICE_DAYS, EARLY_DAYS, LEAD_DAYS = 30, 30, 7, 7
 CAMPAIGN_OF = select(col(Channel.campaign_id)).where(col(Channel.id) == col(TIE.channel_id)).scalar_subquery()
-TIES = Source(col(TIE.at), {STAFF: col(TIE.userid), CHANNEL: col(TIE.channel_id), CAMPAIGN: CAMPAIGN_OF})
+TIES = Source(
+    col(TIE.at),
+    {
+        STAFF: col(TIE.userid),
+        CHANNEL: col(TIE.channel_id),
+        CAMPAIGN: CAMPAIGN_OF,
+        REGION: region_of(col(TIE.customer_id)),
+        REASON: func.coalesce(col(TIE.reason), literal_column("''")),
+    },
+)
+OWNED = Source(TIES.at, {STAFF: TIES.columns[STAFF]})
+"""Ties as what somebody has: where they belong is put to them by `placed`."""
 CAME = col(TIE.kind).in_((ADDED, CONFIRMED))
 LEFT = and_(col(TIE.kind) == LOST, col(TIE.by) == CUSTOMER)
 WHO = func.count(unique(col(TIE.customer_id)))
-BY_CHANNEL = (STAFF, DEPARTMENT, CHANNEL, CAMPAIGN)
+BY_CHANNEL = (STAFF, DEPARTMENT, CHANNEL, CAMPAIGN, REGION)
+HAD = (STAFF, DEPARTMENT, STORE, CHANNEL, REGION)
+"""How customers one has can be seen."""
 
 added = tally(TIES, WHO, CAME)
 returned = tally(TIES, WHO, CAME, col(TIE.returned))
@@ -74,10 +93,10 @@ def flag(condition: Any) -> Any:
     return case((condition, 1), else_=0)
 
 
-def rests(ask: Ask, customer: Any, *, at_end: bool) -> ColumnElement[bool]:
-    """Whether a customer wished to be left in peace of everything at the beginning or the end of the period."""
-    wish, at = DoNotContact, ask.end if at_end else ask.period.start
-    day = ask.period.last if at_end else ask.period.first
+def rests(customer: Any, at: Any, day: Any) -> ColumnElement[bool]:
+    """Whether a customer wished to be left in peace of everything just before a moment of a day: a wish holds through
+    the day it names."""
+    wish = DoNotContact
     return (
         select(col(wish.id))
         .where(
@@ -85,8 +104,9 @@ def rests(ask: Ask, customer: Any, *, at_end: bool) -> ColumnElement[bool]:
             col(wish.topic) == "",
             col(wish.at) < at,
             or_(col(wish.lifted_at).is_(None), col(wish.lifted_at) >= at),
-            or_(col(wish.until).is_(None), col(wish.until) > day),
+            or_(col(wish.until).is_(None), col(wish.until) >= day),
         )
+        .correlate_except(wish)
         .exists()
     )
 
@@ -94,22 +114,26 @@ def rests(ask: Ask, customer: Any, *, at_end: bool) -> ColumnElement[bool]:
 def standing(ask: Ask) -> Any:
     """Each customer (per group) with 0 / 1 for: opening, entered, before (had a tie earlier), tied, closing."""
     kind, at, start = col(TIE.kind), col(TIE.at), ask.period.start
+    came = and_(kind.in_(ON), at >= start, ~rests(col(TIE.customer_id), at, local_day(at, ask.minutes_ahead)))
 
     def latest(kinds: tuple[str, ...], *more: Any) -> Any:
         return func.max(case((and_(kind.in_(kinds), *more), at)))
 
-    each = ask.rows(
-        TIES,
+    by = ask.ungrouped() if ask.group_by in PLACES else ask
+    each = by.rows(
+        OWNED,
         col(TIE.customer_id),
+        col(TIE.userid),
         latest(ON, at < start).label("on_then"),
         latest(OFF, at < start).label("off_then"),
         latest(ON).label("on_now"),
         latest(OFF).label("off_now"),
-        func.max(flag(and_(kind.in_(ON), at >= start))).label("came"),
+        func.max(flag(came)).label("came"),
         when=False,
     ).where(at < ask.end, kind.in_((*ON, *OFF)))
-    key = ask.key(TIES)
-    ties = each.group_by(*(() if key is None else (key,)), col(TIE.customer_id), col(TIE.userid)).cte("ties")
+    key = by.key(OWNED)
+    by_tie = each.group_by(*(() if key is None else (key,)), col(TIE.customer_id), col(TIE.userid)).cte("ties")
+    ties = placed(ask, by_tie)
     then = and_(ties.c.on_then.is_not(None), or_(ties.c.off_then.is_(None), ties.c.on_then > ties.c.off_then))
     now = and_(ties.c.on_now.is_not(None), or_(ties.c.off_now.is_(None), ties.c.on_now > ties.c.off_now))
     people = (
@@ -124,8 +148,8 @@ def standing(ask: Ask) -> Any:
         .group_by(*ask.keys(ties), ties.c.customer_id)
         .cte("people")
     )
-    opening = and_(people.c.then == 1, ~rests(ask, people.c.customer_id, at_end=False))
-    closing = and_(people.c.tied == 1, ~rests(ask, people.c.customer_id, at_end=True))
+    opening = and_(people.c.then == 1, ~rests(people.c.customer_id, start, ask.period.first))
+    closing = and_(people.c.tied == 1, ~rests(people.c.customer_id, ask.end, ask.last))
     state = select(
         *ask.keys(people),
         people.c.customer_id,
@@ -209,6 +233,11 @@ def was_served() -> ColumnElement[bool]:
         select(col(GroupMember.id)).where(
             soon_after(col(GroupMember.customer_id), col(GroupMember.joined_at), SERVICE_DAYS)
         ),
+        select(col(Todo.id)).where(
+            soon_after(col(Todo.customer_id), col(Todo.closed_at), SERVICE_DAYS),
+            col(Todo.state) == DONE,
+            col(Todo.result).in_(SPOKEN_WITH),
+        ),
     ]
     return or_(*(one.exists() for one in services))
 
@@ -258,20 +287,18 @@ def lifetime(days: int) -> Metric:
     )  # fmt: skip
 
 
-MEETINGS = tuple(
-    (model, at) for model, at in ((Visit, col(Visit.at)), (Booking, col(Booking.made_at)), (Order, col(Order.at)))
-)
+MEETINGS = ((VISIT, Visit, col(Visit.at)), (BOOKING, Booking, col(Booking.made_at)), (ORDER, Order, col(Order.at)))
 
 
 def met(session: Session, ask: Ask) -> Parts:
     """People met (visit, booking, order) who were no contacts then, and who of them became contacts within a week."""
     met_in = [
         ask.rows(
-            Source(at, {STAFF: col(model.userid), STORE: col(model.store)}),
+            Source(at, {STAFF: col(model.userid), STORE: col(model.store), SCENE: literal_column(f"'{scene}'")}),
             col(model.customer_id).label("customer_id"),
             at.label("at"),
         )
-        for model, at in MEETINGS
+        for scene, model, at in MEETINGS
     ]
     meetings = union_all(*met_in).subquery()
     on, off = (TieChange.__table__.alias(name) for name in ("on_before", "off_before"))  # type: ignore[attr-defined]
@@ -365,13 +392,13 @@ METRICS = (
         "reachable_contacts", "导购客群资产数", "Reachable contacts", COUNT,
         "期间内任何时候能联系到的客户数，一位客户只算一次。",
         "Distinct customers who could be reached at any time in the period.",
-        ("contacts",), assets, total(reachable),
+        ("contacts",), assets, total(reachable), HAD,
     ),
     Metric(
         "customer_assets", "用户资产", "Customer assets", COUNT,
         "期末能联系到的客户数：期初 + 新增 + 回流 − 流失 − 勿扰 = 期末。",
         "Customers who can be reached at the end: opening + new + won back − lost − do not contact = closing.",
-        ("contacts",), assets, the("closing"),
+        ("contacts",), assets, the("closing"), HAD,
     ),
     Metric(
         "delete_rate", "删粉率", "Delete rate", PERCENT,
@@ -397,13 +424,13 @@ METRICS = (
         "期间内到店、预约或下单时还不是好友的人里，7天内加上微信的占比。",
         "People met by a visit, booking or order who were no contacts then: the share who became contacts within 7 "
         "days.",
-        ("contacts", "meetings"), met, percent("became", "met"), (STAFF, DEPARTMENT), matures_days=LEAD_DAYS,
+        ("contacts", "meetings"), met, percent("became", "met"), (STAFF, DEPARTMENT, SCENE), matures_days=LEAD_DAYS,
     ),
     Metric(
         "service_success_rate", "服务成功率", "Service success rate", PERCENT,
-        "期间内新加的客户里，加后30天内到店、上体验课、领资料或进服务群的占比。",
-        "Of the customers added in the period, who within 30 days visited, took a trial class, claimed material or "
-        "joined a service group.",
+        "期间内新加的客户里，加后30天内到店、上体验课、领资料、进服务群，或导购在待办里记下客户有回应的占比。",
+        "Of the customers added in the period, who within 30 days visited, took a trial class, claimed material, "
+        "joined a service group, or answered a to-do by the member's report.",
         ("contacts", "services"), parts(served=of_added(was_served()), added=added), percent("served", "added"),
         BY_CHANNEL, matures_days=SERVICE_DAYS,
     ),

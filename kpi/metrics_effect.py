@@ -1,5 +1,6 @@
 """What the work brought: the private-domain formula, contribution, and money spent against money earned."""
 
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import and_, case, func, select, union_all
@@ -7,19 +8,22 @@ from sqlalchemy import distinct as unique
 from sqlmodel import Session, col
 
 from contacts.channels import Channel
+from contacts.facts import CALL, MASS_SEND, STEP, WELCOME, Act, CompanyTotal, Spend, Touch
 from contacts.facts import CAMPAIGN as CAMPAIGN_SCENE
-from contacts.facts import WELCOME, Act, CompanyTotal, Spend, Touch
 from contacts.models import TieChange
 from kpi.metrics_contacts import CAME, ON, TIES, added, standing
 from kpi.metrics_money import EVERY, LINES, PAID
 from kpi.models import OrderCredit
 from kpi.moments import later
+from kpi.places import PAID_AT
 from kpi.registry import (
     CAMPAIGN,
     CHANNEL,
+    DEPARTMENT,
     FEN,
     PERCENT,
     RATIO,
+    SCENE,
     STAFF,
     STORE,
     Ask,
@@ -41,14 +45,23 @@ from kpi.registry import (
 LINE = OrderCredit
 SCENE_DAYS, LONG_SCENE_DAYS = 15, 30
 """How long a touch counts; that of a welcome or a campaign is longer."""
+SCENES = (WELCOME, STEP, MASS_SEND, CALL, CAMPAIGN_SCENE)
 WINDOW = case((col(Touch.scene).in_((WELCOME, CAMPAIGN_SCENE)), LONG_SCENE_DAYS), else_=SCENE_DAYS)
-TOUCHES = Source(col(Touch.at), {STAFF: col(Touch.userid)})
+TOUCHES = Source(col(Touch.at), {STAFF: col(Touch.userid), SCENE: col(Touch.scene)})
+BY_SCENE = (STAFF, DEPARTMENT, SCENE)
 SHARED = "shared"
 ACTS = Source(col(Act.at), {STAFF: col(Act.userid)})
 
 
 def formula(session: Session, ask: Ask) -> Parts:
-    """Reachable, reached, buyers after a touch and their net amount; the amount from everybody else beside it."""
+    """Reachable, reached, buyers after a touch and their net amount; the amount from everybody else beside it.
+
+    Of a scene: its touches alone, among all who could be reached; who bought after two scenes counts in both.
+    """
+    if ask.group_by == SCENE:
+        each = {name: formula(session, replace(ask, group_by="", filters={**ask.filters, SCENE: name}))
+                for name in SCENES}  # fmt: skip
+        return {name: found[None] for name, found in each.items() if found[None]["reached"]}
     people = standing(ask)
     known = [people.c.customer_id == col(Touch.customer_id)]
     if ask.group_by:
@@ -96,11 +109,12 @@ def acted(*names: str) -> Compute:
 
 
 def had_been_contact() -> Any:
-    """That the customer was a contact, now or once, when the money moved."""
+    """That the customer was a contact, now or once, when she paid; a refund is what its payment was."""
+    paid_at = case((PAID, col(LINE.at)), else_=PAID_AT.scalar_subquery())
     known = select(col(TieChange.id)).where(
         col(TieChange.customer_id) == col(LINE.customer_id),
         col(TieChange.kind).in_(ON),
-        col(TieChange.at) <= col(LINE.at),
+        col(TieChange.at) <= paid_at,
     )
     return known.exists()
 
@@ -188,7 +202,7 @@ METRICS = (
         "下单的客户的净业绩。",
         "Reachable contacts × pass-on rate × scene conversion rate × amount per buyer = net amount of customers who "
         "paid within the scene's window (welcome and campaign 30 days, others 15) after a touch.",
-        NEEDS, formula, the("amount"),
+        NEEDS, formula, the("amount"), BY_SCENE,
         factors=(
             Factor("reachable_contacts", "reachable"), Factor("pass_on_rate", "reached", "reachable"),
             Factor("scene_conversion_rate", "buyers", "reached"), Factor("amount_per_buyer", "amount", "buyers"),
@@ -198,13 +212,13 @@ METRICS = (
         "pass_on_rate", "营销传递率", "Pass-on rate", PERCENT,
         "期间内被触达的客户 ÷ 导购客群资产数。",
         "Customers touched in the period ÷ reachable contacts.",
-        NEEDS, formula, percent("reached", "reachable"),
+        NEEDS, formula, percent("reached", "reachable"), BY_SCENE,
     ),
     Metric(
         "scene_conversion_rate", "场景转化率", "Scene conversion rate", PERCENT,
         "触达后在场景期限内下单的客户 ÷ 被触达的客户。",
         "Customers who paid within the scene's window after a touch ÷ customers touched.",
-        NEEDS, formula, percent("buyers", "reached"),
+        NEEDS, formula, percent("buyers", "reached"), BY_SCENE,
     ),
     Metric(
         "interaction_rate", "互动率", "Interaction rate", PERCENT,

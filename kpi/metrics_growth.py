@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import distinct as unique
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, select
 from sqlmodel import Session, col
 
 from contacts.facts import Act, StaffStatistic
-from contacts.models import ADDED, CONFIRMED, CUSTOMER, HALF_ADDED, LOST, STAFF, TieChange
+from contacts.models import ADDED, CONFIRMED, CUSTOMER, HALF_ADDED, LOST, TieChange
+from contacts.models import STAFF as BY_STAFF
 from kpi.metrics_contacts import (
     BY_CHANNEL,
     CAME,
@@ -33,8 +33,12 @@ from kpi.registry import (
     CHANNEL,
     COUNT,
     DAYS,
+    DEPARTMENT,
     FEN,
     PERCENT,
+    REASON,
+    REGION,
+    STAFF,
     Ask,
     Key,
     Metric,
@@ -145,7 +149,10 @@ def lately_active(session: Session, ask: Ask) -> Parts:
 
 def lost(*by: str) -> Part:
     """Customers who ended a tie with a member, or whom a member deleted."""
-    return tally(TIES, func.count(unique(col(TIE.customer_id))), col(TIE.kind) == LOST, col(TIE.by).in_(by))
+    return tally(TIES, WHO, col(TIE.kind) == LOST, col(TIE.by).in_(by))
+
+
+LOSS = and_(col(TIE.kind) == LOST, col(TIE.by).in_((CUSTOMER, BY_STAFF)))
 
 
 METRICS = (
@@ -188,10 +195,14 @@ METRICS = (
     ),
     Metric(
         "contacts_lost", "流失客户数", "Contacts lost", COUNT,
-        "期间内删除导购或被导购删除的客户数；移交的不算。",
-        "Customers who deleted a member or were deleted by one in the period; transfers do not count.",
-        ("contacts",), parts(lost=lost(CUSTOMER, STAFF), by_customer=lost(CUSTOMER), by_staff=lost(STAFF)),
-        the("lost"), lower_is_better=True,
+        "期间内删除导购或被导购删除的客户数；移交的不算。可以按导购记下的流失原因分开看。",
+        "Customers who deleted a member or were deleted by one in the period; transfers do not count. It can be seen "
+        "by the reason staff wrote down.",
+        ("contacts",), parts(
+            lost=lost(CUSTOMER, BY_STAFF), by_customer=lost(CUSTOMER), by_staff=lost(BY_STAFF),
+            unrecorded=tally(TIES, WHO, LOSS, col(TIE.reason).is_(None)),
+        ),
+        the("lost"), (STAFF, DEPARTMENT, REGION, REASON), lower_is_better=True,
     ),
     Metric(
         "platform_losses", "平台删除拉黑数", "Deleted or blocked, by the platform's count", COUNT,

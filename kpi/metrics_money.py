@@ -13,7 +13,10 @@ from contacts.models import ADDED, CONFIRMED, TieChange
 from kpi.commission import commission, percent_at, share
 from kpi.models import OrderCredit
 from kpi.moments import days_between
+from kpi.places import PAID_FEN, band_of, first_or_later, region_of
 from kpi.registry import (
+    AMOUNT_BAND,
+    BUYER,
     CAMPAIGN,
     CHANNEL,
     COUNT,
@@ -23,6 +26,7 @@ from kpi.registry import (
     PERCENT,
     PRODUCT,
     RATIO,
+    REGION,
     STAFF,
     STORE,
     Ask,
@@ -49,9 +53,12 @@ LINES = Source(
         STORE: col(LINE.store),
         CHANNEL: col(LINE.channel_id),
         CAMPAIGN: col(LINE.campaign_id),
+        REGION: region_of(col(LINE.customer_id)),
+        AMOUNT_BAND: band_of(PAID_FEN.scalar_subquery()),
+        BUYER: first_or_later(),
     },
 )
-EVERY = (STAFF, DEPARTMENT, STORE, CHANNEL, CAMPAIGN)
+EVERY = (STAFF, DEPARTMENT, STORE, CHANNEL, CAMPAIGN, REGION, AMOUNT_BAND, BUYER)
 PAID = col(LINE.refund_id) == 0
 BUYERS = func.count(unique(col(LINE.customer_id)))
 

@@ -15,6 +15,7 @@ from kpi.registry import (
     DEPARTMENT,
     PERCENT,
     RATIO,
+    SCENE,
     STAFF,
     STORE,
     Ask,
@@ -39,6 +40,7 @@ CONTENT = 4
 NO_FRIEND, OVER_LIMIT = 2, 3
 """The platform's reasons why a mass send did not reach a customer."""
 REACHED = Source(TOUCHES.at, {**TOUCHES.columns, CAMPAIGN: col(Touch.campaign_id)})
+BY_SCENE = (STAFF, DEPARTMENT, CAMPAIGN, SCENE)
 SURE = ~col(Touch.doubtful)
 HEARD = col(Satisfaction.visit_id) == col(Visit.id)
 SCORES = Source(col(Satisfaction.at), {STAFF: col(Visit.userid), STORE: col(Visit.store)})
@@ -136,7 +138,7 @@ METRICS = (
         "Of the touches, those followed by an act of the customer's own (page, visit, booking, order, …) within 72 "
         "hours.",
         ("touches",), parts(responded=responded, delivered=tally(REACHED, func.count(col(Touch.id)), SURE)),
-        percent("responded", "delivered"), (STAFF, DEPARTMENT, CAMPAIGN), matures_days=ANSWER_DAYS,
+        percent("responded", "delivered"), BY_SCENE, matures_days=ANSWER_DAYS,
     ),
     Metric(
         "visit_rate", "到店率", "Visit rate", PERCENT,
@@ -144,7 +146,7 @@ METRICS = (
         "Of the customers touched in the period, who visited a store within 15 days after a touch.",
         ("touches", "visits"),
         parts(visited=tally(REACHED, TOUCHED, SURE, came_after_touch()), reached=tally(REACHED, TOUCHED, SURE)),
-        percent("visited", "reached"), (STAFF, DEPARTMENT, CAMPAIGN), matures_days=SCENE_DAYS,
+        percent("visited", "reached"), BY_SCENE, matures_days=SCENE_DAYS,
     ),
     Metric(
         "satisfaction", "满意度", "Satisfaction", RATIO,

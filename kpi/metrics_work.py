@@ -1,7 +1,7 @@
 """Numbers of staff's own work: to-dos, tags, how soon a new contact hears from somebody, and what a head brings."""
 
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from sqlalchemy import Select, and_, func, literal, select, union
@@ -45,17 +45,11 @@ SERVING = and_(col(Staff.active), col(Staff.customer_contact))
 BY_CAMPAIGN = (STAFF, DEPARTMENT, CAMPAIGN)
 
 
-def minutes_ahead(ask: Ask) -> int:
-    """How far the company's clock is ahead of UTC as the period begins."""
-    offset = datetime.combine(ask.period.first, datetime.min.time(), ask.period.zone).utcoffset() or timedelta()
-    return int(offset.total_seconds() // 60)
-
-
 def due(*, done: bool = False, on_time: bool = False, overdue: bool = False) -> Part:
     """To-dos whose last day was in the period, and has come; withdrawn ones and those that did not apply are none."""
 
     def part(session: Session, ask: Ask) -> dict[Key, Number]:
-        last, closed = col(Todo.due_on), local_day(col(Todo.closed_at), minutes_ahead(ask))
+        last, closed = col(Todo.due_on), local_day(col(Todo.closed_at), ask.minutes_ahead)
         where = [last >= ask.period.first, last <= ask.last, col(Todo.state).in_((OPEN, DONE))]
         if done or on_time:
             where.append(col(Todo.state) == DONE)
@@ -144,7 +138,7 @@ def amount_per_head(found: Mapping[str, Number]) -> Number | None:
 
 def acts_by_day(ask: Ask) -> Select[Any]:
     """(member, day) of everything members did that leaves a trace."""
-    ahead, ends = minutes_ahead(ask), (ask.period.start, ask.end)
+    ahead, ends = ask.minutes_ahead, (ask.period.start, ask.end)
     did = (
         (col(Touch.userid), col(Touch.at), col(Touch.scene) != WELCOME),
         (col(TagChange.by), col(TagChange.at), col(TagChange.source).in_(BY_HAND)),

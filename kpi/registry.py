@@ -7,7 +7,7 @@ rights.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import date, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
@@ -22,6 +22,8 @@ from kpi.scope import Scope
 FEN, COUNT, PERCENT, DAYS, RATIO, MINUTES = "fen", "count", "percent", "days", "ratio", "minutes"
 STAFF, DEPARTMENT, STORE, CHANNEL, CAMPAIGN = "staff", "department", "store", "channel", "campaign"
 PRODUCT = "product"
+REGION, AMOUNT_BAND, BUYER, SCENE = "region", "amount_band", "buyer", "scene"
+REASON, PAIR, REFERRER = "reason", "pair", "referrer"
 TIMES = ("day", "week", "month")
 """Groups every number has: a series."""
 Key = Any
@@ -58,6 +60,12 @@ class Ask:
     def last(self) -> date:
         """The last day of the period, or today while it runs."""
         return min(self.period.last, self.now.astimezone(self.period.zone).date())
+
+    @property
+    def minutes_ahead(self) -> int:
+        """How far the company's clock is ahead of UTC as the period begins."""
+        offset = datetime.combine(self.period.first, time(), self.period.zone).utcoffset() or timedelta()
+        return int(offset.total_seconds() // 60)
 
     def key(self, source: Source) -> Any:
         """The column rows are grouped by; None for no groups."""

@@ -37,6 +37,7 @@ from contacts.models import (
     TRANSFER,
     TRANSFERRED_IN,
     TRANSFERRED_OUT,
+    AttributeValue,
     Customer,
     Department,
     FollowUser,
@@ -59,6 +60,8 @@ HALF_YEAR = MONDAY_TEN - BEGIN
 STAFF_OF = {"lin": 2, "wang": 2, "su": 2, "mo": 3, "he": 3}
 LEADERS = {"su", "he"}
 CUSTOMERS, ORDERS = 120, 320
+REGIONS = ("上海", "杭州", "苏州")
+REASONS = ("价格", "搬家", None)
 
 
 def company(session: Session, seed: int = 5, *, credited: bool = True) -> None:
@@ -128,6 +131,8 @@ def customers(session: Session, random: Random) -> None:
         main = random.choice([userid, userid, "lin", None])
         session.add(Customer(id=number, name=f"客户{number}", main_userid=main, first_added_at=BEGIN))
         session.flush()
+        if number % 4:
+            session.add(AttributeValue(customer_id=number, key="region", text=REGIONS[number % 3], at=BEGIN))
         for who in {userid, random.choice(list(STAFF_OF))} if number % 5 == 0 else {userid} if number % 7 else set():
             tie(session, random, number, who)
         if number % 9 == 0:
@@ -154,7 +159,8 @@ def tie(session: Session, random: Random, customer_id: int, userid: str) -> None
             return
         by = random.choice([CUSTOMER, CUSTOMER, STAFF, TRANSFER])
         kind = TRANSFERRED_OUT if by == TRANSFER else LOST
-        session.add(TieChange(at=lost, customer_id=customer_id, userid=userid, kind=kind, by=by))
+        why = REASONS[customer_id % 3] if kind == LOST else None
+        session.add(TieChange(at=lost, customer_id=customer_id, userid=userid, kind=kind, by=by, reason=why))
         at = lost + timedelta(days=random.choice([4, 30]))
         if random.random() < 0.5 or at > MONDAY_TEN or by == TRANSFER:
             ended: dict[str, Any] = {"lost_at": lost, "lost_by": by}
@@ -179,9 +185,10 @@ def orders(session: Session, random: Random) -> None:
             )
         )  # fmt: skip
         session.flush()
-        for amount in amounts:
+        for place, amount in enumerate(amounts):
             margin = None if random.random() < 0.1 else amount // 3
-            line: dict[str, Any] = {"sku": "s", "name": "洁牙", "qty": random.randrange(1, 4), "margin_fen": margin}
+            sku = f"s{(number * number + 2 * place) % 7}"
+            line: dict[str, Any] = {"sku": sku, "name": "洁牙", "qty": random.randrange(1, 4), "margin_fen": margin}
             session.add(OrderItem(order_id=number, amount_fen=amount, **line))
         if number % 6 == 0 and at < MONDAY_TEN - timedelta(days=1):
             back = sum(amounts) if number % 12 == 0 else amounts[0] // 2

@@ -40,6 +40,7 @@ from contacts.models import (
     STAFF,
     TRANSFERRED_IN,
     TRANSFERRED_OUT,
+    Customer,
     TieChange,
 )
 from contacts.tags import CHAT, CLIENT, TagChange
@@ -127,11 +128,17 @@ def resting(view: View, at: datetime) -> set[int]:
     return {one.customer_id for one in view.all(DoNotContact) if one.at < at}
 
 
+def entering(view: View) -> set[int]:
+    """Who came in the period and did not wish to be left in peace then."""
+    ties = [tie for tie in view.now(view.theirs(TieChange)) if tie.kind in ON]
+    return who(tie for tie in ties if tie.customer_id not in resting(view, tie.at))
+
+
 def assets(view: View) -> dict[str, int]:
     """Opening to closing."""
     start, end = view.period.start, min(view.period.end, MONDAY_TEN)
     opening, closing = tied(view, start) - resting(view, start), tied(view, end) - resting(view, end)
-    came = who(tie for tie in view.now(view.theirs(TieChange)) if tie.kind in ON)
+    came = entering(view)
     before = who(tie for tie in view.theirs(TieChange) if tie.kind in ON and tie.at < start)
     entered = (closing | came) - opening
     gone = (opening | entered) - closing
@@ -289,10 +296,11 @@ def spent(view: View) -> Any:
 def from_contacts(view: View) -> int:
     """Net amount of who had been a contact."""
     ties = [tie for tie in view.all(TieChange) if tie.kind in ON]
+    paid_at = {one.id: one.at for one in view.all(Order)}
     return sum(
         line.amount_fen
         for line in view.lines()
-        if any(tie.customer_id == line.customer_id and tie.at <= line.at for tie in ties)
+        if any(tie.customer_id == line.customer_id and tie.at <= paid_at[line.order_id] for tie in ties)
     )
 
 
@@ -452,6 +460,13 @@ def payback(view: View) -> int | None:
     return None
 
 
+def brought(view: View) -> list[Referral]:
+    """Referrals of the period by these members, or by customers of theirs where no member is on record."""
+    main = {one.id: one.main_userid for one in view.all(Customer)}
+    rows: list[Referral] = view.now(view.all(Referral))
+    return [one for one in rows if view.members is None or (one.userid or main[one.referrer_id]) in view.members]
+
+
 def stayed(view: View) -> set[int]:
     """Who was not lost within 60 days of the add and did something on days 31 to 60."""
     ends = [t for t in view.all(TieChange) if t.kind in {LOST, TRANSFERRED_OUT}]
@@ -509,7 +524,7 @@ def new_buyers(view: View) -> set[int]:
 def seen_in(view: View) -> set[int]:
     """Everybody who could be reached at any time of the period."""
     start, end = view.period.start, min(view.period.end, MONDAY_TEN)
-    came = who(tie for tie in view.now(view.theirs(TieChange)) if tie.kind in ON)
+    came = entering(view)
     return (tied(view, start) - resting(view, start)) | (tied(view, end) - resting(view, end)) | came
 
 
@@ -535,6 +550,10 @@ EXPECTED: dict[str, Callable[[View], Any]] = {
     "repurchase_cycle_days": lambda v: mean(gaps(v)),
     "first_order_days": lambda v: mean(first_waits(v)),
     "commission": earned,
+    "bought_together": lambda v: sum(
+        len({item.sku for item in v.all(OrderItem) if item.order_id == line.order_id}) > 1 for line in v.paid()
+    ),
+    "customers_brought": lambda v: len(brought(v)),
     "contacts_added": lambda v: len(who(v.adds())),
     "reachable_contacts": reachable,
     "customer_assets": lambda v: assets(v)["closing"],

@@ -85,6 +85,19 @@ def upgrade() -> None:
         batch_op.create_index('ix_call_at', ['at'], unique=False)
         batch_op.create_index('ix_call_path_at', ['path', 'at'], unique=False)
 
+    op.create_table('calledname',
+    sa.Column('customer_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=False, nullable=False),
+    sa.Column('text', sa.String(), nullable=False),
+    sa.Column('sound', sa.String().with_variant(sa.String(collation='C'), 'postgresql'), nullable=False),
+    sa.Column('first', sa.String(), nullable=False),
+    sa.Column('initials', sa.String(), nullable=False),
+    sa.PrimaryKeyConstraint('customer_id', 'text')
+    )
+    with op.batch_alter_table('calledname', schema=None) as batch_op:
+        batch_op.create_index('ix_calledname_initials', ['initials', 'customer_id'], unique=False)
+        batch_op.create_index('ix_calledname_sound', ['sound', 'first', 'customer_id'], unique=False)
+        batch_op.create_index('ix_calledname_text', ['text'], unique=False)
+
     op.create_table('campaign',
     sa.Column('id', sa.Integer(), nullable=False),
     sa.Column('code', sa.String(), nullable=False),
@@ -828,6 +841,7 @@ def upgrade() -> None:
     sa.Column('channel_id', sa.Integer(), nullable=True),
     sa.Column('source', sa.String(), nullable=False),
     sa.Column('event_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
+    sa.Column('reason', sa.String(), nullable=True),
     sa.PrimaryKeyConstraint('id'),
     sa.UniqueConstraint('customer_id', 'userid', 'kind', 'at')
     )
@@ -874,7 +888,7 @@ def upgrade() -> None:
         batch_op.create_index('ix_todo_followed', ['outcome_at'], unique=False)
         batch_op.create_index('ix_todo_open', ['userid', 'day'], unique=False, sqlite_where=sa.text("state = 'open'"), postgresql_where=sa.text("state = 'open'"))
         batch_op.create_index('ix_todo_shown', ['shown_on', 'userid'], unique=False)
-        batch_op.create_index(batch_op.f('ix_todo_sop_id'), ['sop_id'], unique=False)
+        batch_op.create_index('ix_todo_sop', ['sop_id', 'closed_at'], unique=False)
 
     op.create_table('todochange',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
@@ -1367,7 +1381,7 @@ def downgrade() -> None:
 
     op.drop_table('todochange')
     with op.batch_alter_table('todo', schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f('ix_todo_sop_id'))
+        batch_op.drop_index('ix_todo_sop')
         batch_op.drop_index('ix_todo_shown')
         batch_op.drop_index('ix_todo_open', sqlite_where=sa.text("state = 'open'"), postgresql_where=sa.text("state = 'open'"))
         batch_op.drop_index('ix_todo_followed')
@@ -1552,6 +1566,12 @@ def downgrade() -> None:
 
     op.drop_table('card_code')
     op.drop_table('campaign')
+    with op.batch_alter_table('calledname', schema=None) as batch_op:
+        batch_op.drop_index('ix_calledname_text')
+        batch_op.drop_index('ix_calledname_sound')
+        batch_op.drop_index('ix_calledname_initials')
+
+    op.drop_table('calledname')
     with op.batch_alter_table('call', schema=None) as batch_op:
         batch_op.drop_index('ix_call_path_at')
         batch_op.drop_index('ix_call_at')
