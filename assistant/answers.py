@@ -19,6 +19,7 @@ from assistant.questions import (
     CampaignKpis,
     CampaignReview,
     Changed,
+    Clawback,
     CommissionQuestion,
     Credit,
     CustomerQuestion,
@@ -34,6 +35,7 @@ from assistant.questions import (
     Targets,
     TeamReport,
 )
+from assistant.refund_answers import clawback_answer
 from assistant.reports import report_answer, wishes_answer
 from assistant.rota_answers import rota_answer
 from assistant.wording import about, days, moment, money, shown, title
@@ -214,6 +216,7 @@ ANSWERS: dict[type[Question], Callable[[Session, Asker, Any], list[str]]] = {
     Behind: behind_answer,
     Rank: rank,
     CommissionQuestion: commission_answer,
+    Clawback: clawback_answer,
     Targets: targets_answer,
     LostCustomers: lost_answer,
     NewCustomers: new_answer,

@@ -15,6 +15,7 @@ from assistant.questions import (
     Behind,
     CampaignKpis,
     Changed,
+    Clawback,
     CommissionQuestion,
     Credit,
     CustomerQuestion,
@@ -28,6 +29,8 @@ from assistant.questions import (
     Rank,
     Targets,
 )
+from assistant.refund_words import TAKEN_BACK, customer_in
+from assistant.refund_words import WORDS as REFUND_WORDS
 from assistant.rota_words import about_rota
 from assistant.team_words import about_team
 from assistant.vocabulary import GROUP_WORDS, METRIC_WORDS, TEAM_WORDS, normal
@@ -79,25 +82,26 @@ RANKS = re.compile(
     r"|ranking|rank|where do i stand|behind the next|next one|leaderboard"
 )
 TARGETS = re.compile(r"目标|还差|差多少|达标|任务|完成率|指标|targets?|goals?|\bgap\b|on track|left to|quota")
+GAP = re.compile(r"还差|差多少|达标|\bgap\b|on track|left to")
 LOST = re.compile(
     r"删了我|把我删|流失|掉了|丢了|谁删|拉黑"
     r"|deleted me|lost customers?|customers? lost|customers? did we lose|did (?:i|we) lose|who left|losses"
-GAP = re.compile(r"还差|差多少|达标|\bgap\b|on track|left to")
-)
-NEW = re.compile(
-    r"加了我|加我的|新客户名单|新加的客户|新客名单|新来的客户|新好友名单"
-    r"|added me|new customers?(?: list)?|new customers come from"
 )
 LOSS_REASONS = re.compile(
     r"(?:流失|掉粉|删除|删粉|删我们?|走)的? ?原因"
     r"|(?:为什么|为啥|为何|因为什么|因为啥) ?(?:会|要|都)?(?:流失|掉粉|删|走了?$)"
     r"|loss reasons?|reasons? (?:for|of) (?:the )?loss(?:es)?|why .{0,20}\b(?:leave|left|leaving|lost|delet\w+)\b"
 )
+NEW = re.compile(
+    r"加了我|加我的|新客户名单|新加的客户|新客名单|新来的客户|新好友名单"
+    r"|added me|new customers?(?: list)?|new customers come from"
+)
 WHY = re.compile(
     r"(?:为啥|为什么|为何).*(?:差|降|跌|少|掉|低|下滑|不行|好|涨|升|多|高)|(?:咋|怎么).*(?:差|降|跌|掉|下滑|少了|低了)"
     r"|环比|比.{1,6}(?:差|好|多了?|少|低|高|怎么样|如何|咋样)|(?:和|跟|与).{1,6}相?比"
     r"|\bwhy\b.*\b(?:worse|better|down|up|lower|higher|drop(?:ped)?|fall(?:en)?|fell|less|fewer|more|different)\b"
     r"|compared (?:to|with)|\bvs\b|versus|(?:worse|better|lower|higher) than|(?:week|month)[- ]on[- ](?:week|month)"
+    r"|正常[吗么不]|(?:咋|怎么)(?:会|突然|这么|那么)*.{0,3}[高低多少]|掉哪儿?|\bnormal\b|\bwhat happened to\b"
 )
 COMPARED = re.compile(
     r"(?:比|和|跟|与|对比|\bvs\.?|versus|than|compared (?:to|with)) ?(?:the )?"
@@ -109,18 +113,20 @@ THIS = (("周|星期|礼拜|week", "this_week"), ("月|month", "this_month"), ("
         ("年|year", "this_year"), ("昨|yesterday", "today"))  # fmt: skip
 """With what it is compared → what is compared."""
 CHANGE_WORDS = re.compile(
-    r"为啥|为什么|为何|咋样?|怎么样?|如何|原因|这么|那么|变|下降|下滑|降低|[差降跌少掉低好涨升多高比]|不行|环比|对比"
+    r"为啥|为什么|为何|咋样?|怎么样?|如何|原因|这么|那么|变|下降|下滑|降低|[差降跌少掉低好涨升多高比]|不行|环比|对比|正常|突然|会|哪儿?"
+    r"|\b(?:normal|happened|usual|r)\b"
     r"|\b(?:why|worse|better|down|up|lower|higher|drop(?:ped)?|fall(?:en)?|fell|less|fewer|more|different|than|compared|versus|vs)\b"
     r"|(?:week|month)[- ]on[- ](?:week|month)"
 )
 DETAILS = re.compile(
-    r"明细|详情|哪些客户|哪几个客户|是哪些人|哪些人|都有谁|(?:show )?(?:me )?(?:the )?details?"
+    r"明细|详情|哪些客户|是?哪几[个位](?:客户)?|是哪些人|哪些人|都有谁|都是谁|(?:的)?(?:客户)?名单"
+    r"|which ones|^who (?:are|were) the|^list|(?:show )?(?:me )?(?:the )?details?"
     r"|which customers|who are they|(?:the )?customers behind(?: it| that)?"
 )
 OVERVIEW = re.compile(
     r"数据|咋样了?|怎么样了?|如何|表现|情况|kpi|numbers?|stats|statistics|doing|going|performance|results|figures|score"
 )
-WE = re.compile(r"\b(?:we|our)\b|我们|咱们")
+WE = re.compile(r"\b(?:we|our)\b")
 FILLERS = re.compile(
     r"我自己的?|我的|我们的?|我|咱们?的?|帮我|请问|看一?下|查一?下|看看|告诉我|说一?下|一下|现在|目前|到底|总共|一共|大概|个人"
     r"|有哪些|是从哪儿?来的|从哪里?来的|的?那?几个|是多少|有多少|是谁|多少|几个|有几个|做了|做得|做的?|卖得|完成|进展|进度|名单|客户|哪些|谁"
@@ -179,7 +185,8 @@ def understand(text: str, known: Known = Known()) -> Question | FollowUp | None:
         return Help() if said else None
     if MORE.fullmatch(said):
         return More()
-    if whole := credit_of(said) or about_team(said, known.campaigns) or about_rota(said) or change_of(said, known):
+    sentence = credit_of(said) or about_team(said, known.campaigns) or about_rota(said)
+    if whole := sentence or taken_back(said, known) or change_of(said, known):
         return whole
     marked = bool(FOLLOWS.search(said))
     slots = taken_apart(FOLLOWS.sub(" ", said) if marked else said, known)
@@ -198,6 +205,19 @@ def credit_of(said: str) -> Question | None:
         if found := pattern.fullmatch(re.sub(r"\s+", "" if re.search("[\u4e00-\u9fff]{3}", rest) else " ", rest)):
             return Credit(name=found["name"].strip(), period=period or "")
     return None
+
+
+def taken_back(said: str, known: Known) -> Question | None:
+    """What do refunds cost me?"""
+    if not TAKEN_BACK.search(said):
+        return None
+    period, rest = find_period(said)
+    whose, rest = whose_in(rest, Known(known.staff))
+    name = "" if whose not in {"", ME} else customer_in(rest)
+    left = FILLERS.sub(" ", REFUND_WORDS.sub(" ", rest.replace(name, " ") if name else rest))
+    if Slots(rest=left).unknown > SURE_LETTERS:
+        return None
+    return Clawback(whose=whose or ME, period=period or "", name=name)
 
 
 def change_of(said: str, known: Known) -> Question | None:
@@ -285,8 +305,8 @@ def whose_in(said: str, known: Known) -> tuple[str, str]:
     nick = NICKNAME.search(said)
     if nick and nick[0] not in NOT_NICKNAMES:
         return nick[0], said.replace(nick[0], " ", 1)
-    if re.search(r"\bwe\b", said):
-        return TEAM, re.sub(r"\bwe\b", " ", said)
+    if WE.search(said):
+        return TEAM, WE.sub(" ", said)
     return (ME, said) if re.search(r"我|\b(?:my|mine|me|i)\b", said) else ("", said)
 
 
@@ -333,7 +353,7 @@ def overview(said: str, slots: Slots) -> Question | None:
     """My numbers, how am I doing: only when every word is understood."""
     if not OVERVIEW.search(said) and not (slots.group_by and slots.metrics):
         return None
-    rest = Slots(rest=OVERVIEW.sub(" ", slots.rest))
+    rest = Slots(rest=OVERVIEW.sub(" ", re.sub("[啥看]|什么", " ", slots.rest)))
     if rest.unknown or not (slots.whose or slots.period):
         return None
     return Numbers(whose=slots.whose, period=slots.period, group_by=slots.group_by)

@@ -109,6 +109,14 @@ class CommissionQuestion(Question):
     period: When = ""
 
 
+class Clawback(Question):
+    """What refunds took back of commission, by order; of one customer's only where she is named."""
+
+    whose: Whose = ME
+    period: When = ""
+    name: Annotated[str, Field(description="the customer's name; empty for all", max_length=40)] = ""
+
+
 class Targets(Question):
     """What is missing to the month's targets."""
 
@@ -203,6 +211,7 @@ TOOLS: dict[str, type[Question]] = {
     "behind": Behind,
     "rank": Rank,
     "commission": CommissionQuestion,
+    "clawback": Clawback,
     "targets": Targets,
     "lost_customers": LostCustomers,
     "new_customers": NewCustomers,

@@ -92,10 +92,10 @@ METRIC_WORDS: dict[str, tuple[str, ...]] = {
         "新增客户数", "新增客户", "加了多少人", "加了多少个", "加了几个微信", "加了几个人", "加了几个", "加了多少粉",
         "新增好友",
         "加粉数", "加粉", "拉新", "新客数", "新增", "加人",
-        "contacts did i add", "contacts added", "new contacts", "added contacts", "adds",
+        "contacts did i add", "contacts added", "new contacts", "added contacts", "contacts", "adds",
     ),
     "refunds": ("退款金额", "退款", "退了多少钱", "退了多少", "退货", "refunds", "refund", "refunded"),
-    "orders": ("订单数", "成交几单", "成交多少单", "多少单", "几单", "订单", "单量", "单数", "orders"),
+    "orders": ("订单数", "成交几单", "成交多少单", "多少单", "几单", "订单", "单量", "单数", "单子", "下单", "orders"),
     "buyers": ("成交客户数", "成交客户", "买家", "多少人买", "几个人买", "成交人数", "buyers", "paying customers"),
     "amount": (
         "业绩", "销售额", "营业额", "流水", "卖了多少钱", "卖了多少", "卖多少", "gmv",

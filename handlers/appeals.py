@@ -22,7 +22,8 @@ router = Router()
 
 APPEAL = re.compile(
     r"(?:我要|我想)?申诉(?:\s*(?P<name>.+?)(?:的|那|这)?一?[单订]?单?)?"
-    r"|(?:i )?appeal(?: (?P<who>.+?)(?:'s|’s)? ?(?:order)?)?",
+    r"|(?P<before>.+?)(?:的|那|这)一?[单订]单?我?(?:要|想)申诉"
+    r"|(?:i )?(?:want to )?appeal(?: (?P<who>.+?)(?:'s|’s)? ?(?:order)?)?",
     re.IGNORECASE,
 )
 
@@ -64,7 +65,7 @@ def appeal(message: TextMessage, ctx: Context) -> str:
 def meant(message: TextMessage, ctx: Context) -> Credit:
     """The customer named, or the one just asked about. Raises `Unanswerable`."""
     found = APPEAL.fullmatch(message.content.strip())
-    name = (found["name"] or found["who"]) if found else None
+    name = (found["name"] or found["before"] or found["who"]) if found else None
     if name:
         return Credit(name=name.strip()[:40])
     last = ctx.session.get(Conversation, message.userid)

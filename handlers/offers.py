@@ -20,6 +20,7 @@ from contacts.offers import (
     NoSuchGrant,
     Offer,
     OfferGrant,
+    claim,
     grant_of,
     held_by,
     redeem,
@@ -34,16 +35,23 @@ from sop.offers import Reason, Wish, choices, closed, give
 
 router = Router()
 
+WHO, THING = r"(?:(?:ms|mr|mrs|miss)\.? )?[^\s]{1,20}", r".{0,25}(?:gift|voucher|coupon|card|pack)"
 GIVE = (
     r"(?:送出?|赠送)(?:给|一份|一个)?\s*(?P<both>[^\s]{2,12}?\s*(?:一份|一个|一张)?\s*\S{1,18}(?:礼|券|卡|权益|礼包|礼品|礼物|套餐))",
     r"(?:给|为)\s*(?P<who>.{1,30}?)\s*(?:送出?|赠送|发)(?:了|上)?(?:一份|一个|一张)?\s*(?P<offer>\S{1,18}(?:礼|券|卡|权益|礼包|礼品|礼物|套餐))",
     r"give (?P<who>.{1,30}?) (?:the |an? )?offer:? (?P<offer>.{1,30})",
+    rf"(?:i )?g[ai]ve (?P<who>{WHO}) (?:the |an? |her |his )?(?P<offer>{THING})",
 )
 ONE = re.compile(r"\s*(?:一份|一个|一张)?\s*$")
 USED = (
     r"(?P<who>.{1,30}?)\s*(?:已经|刚|今天)?(?:用了|用掉了?|核销了?|兑换了?)\s*(?P<offer>\S{1,20}(?:礼|券|卡|权益|礼包|礼品|礼物|套餐))",
     r"(?:核销|兑换)\s*(?P<who>.{1,30}?)的\s*(?P<offer>\S{1,20})",
     r"(?P<who>.{1,30}?) (?:has )?used (?:the |her |his )?offer:? (?P<offer>.{1,30})",
+    rf"(?P<who>{WHO}) (?:has )?(?:used|redeemed) (?:the |her |his |an? )?(?P<offer>{THING})",
+)
+TOOK = (
+    r"(?P<who>.{1,30}?)\s*(?:已经|刚|今天)?领(?:了|走了?|取了?)\s*(?P<offer>\S{1,20}(?:礼|券|卡|权益|礼包|礼品|礼物|套餐))",
+    rf"(?P<who>{WHO}) (?:has )?(?:claimed|collected|took) (?:the |her |his |an? )?(?P<offer>{THING})",
 )
 BACK = (
     r"(?:收回|撤回|取消)\s*(?P<who>.{1,30}?)的\s*(?P<offer>\S{1,20}(?:礼|券|卡|权益|礼包|礼品|礼物|套餐))",
@@ -143,6 +151,19 @@ def used(match: re.Match[str], message: TextMessage, ctx: Context) -> str:
     return _("On record: {name} used {offer}.").format(name=customer.shown, offer=offer.name)
 
 
+def took(match: re.Match[str], message: TextMessage, ctx: Context) -> str:
+    """李女士领了见面礼."""
+    found = both(match, message, ctx)
+    if isinstance(found, str):
+        return found
+    customer, offer = found
+    try:
+        claim(ctx.session, offer.code, customer.customer_id, ctx.now)
+    except NoSuchGrant as error:
+        return not_held(str(error), customer, offer)
+    return _("On record: {name} has taken {offer}.").format(name=customer.shown, offer=offer.name)
+
+
 def taken_back(match: re.Match[str], message: TextMessage, ctx: Context) -> str:
     """收回李女士的到店礼."""
     found = both(match, message, ctx)
@@ -161,6 +182,8 @@ def not_held(state: str, customer: Match, offer: Offer) -> str:
     names = {"name": customer.shown, "offer": offer.name}
     if state == REDEEMED:
         return _("{name} has used {offer} already.").format(**names)
+    if state == CLAIMED:
+        return _("{name} has taken {offer} already.").format(**names)
     if state == RESERVED:
         return _("{offer} is set aside for {name}; finish its to-do first.").format(**names)
     return _("{name} has no {offer}.").format(**names)
@@ -212,5 +235,6 @@ def left(offer: Offer) -> str:
 on_saying(ALL, listed)
 on_saying(HERS, hers)
 on_saying(USED, used)
+on_saying(TOOK, took)
 on_saying(BACK, taken_back)
 on_saying(GIVE, given)

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 ADD, REMOVE, CREATE, WHO, UNDO = "add", "remove", "create", "who", "undo"
 UNDOING = re.compile(
-    r"(打错(标签)?了?[，,。 ]*)?(撤销|撤回|收回)(标签|一下|刚才的)?|undo( that| it)?|take (that|it) back"
+    r"(打错(标签)?了?[，,。 ]*)?(撤销|撤回|收回)(标签|一下|刚才的)?|刚才(那个|的)不算"
+    r"|undo( that| it| (the )?last( one)?)?|take (that|it) back"
 )
 ON, OFF = "打|贴|标|加|添加", "去掉|去除|拿掉|撕掉|移除|取消|删掉|删除"
 SENTENCES = tuple(

@@ -24,7 +24,9 @@ from sop.reminders import assign
 from sop.sops import OPEN, Todo
 
 router = Router()
-OVERDUE = re.compile(r"逾期(的|待办|任务)?|过期(的|待办)?|(有)?哪些逾期了?|overdue( to-?dos?)?", re.IGNORECASE)
+OVERDUE = re.compile(
+    r"逾期(的|待办|任务)?|过期(的|待办)?|(有)?(哪些|谁)逾期了?|(what'?s |what is )?overdue( to-?dos?)?", re.IGNORECASE
+)
 HAND_ON = re.compile(
     r"把(?P<whose>.{1,10}?)逾期的(?:.{0,3}个?)?(?:转|交|都)?给(?P<to>.{1,10})"
     r"|give (?P<english>.{1,30}?)(?:['’]s)? overdue (?:ones|to-?dos?) to (?P<receiver>.{1,30})",
@@ -46,7 +48,7 @@ NUDGE = re.compile(
 )
 ASSIGN = re.compile(
     r"(?:让|叫|请|安排)(?!我|别|不|勿)(?P<to>[^\s，,]{1,12}?)(?:去|来)?(?:联系|跟进|回访)(?:一下)?(?P<whose>[^\s，,]{1,12})"
-    r"|ask (?P<receiver>.{1,30}?) to (?:contact|call|follow up with) (?P<english>.{1,40})",
+    r"|(?:please |pls )?ask (?P<receiver>.{1,30}?) to (?:contact|call|follow up with) (?P<english>.{1,40})",
     re.IGNORECASE,
 )
 """A day may follow the first name in Chinese (让小王明天联系李女士), the second in English."""

@@ -1,7 +1,7 @@
 """To-dos in chat (今天待办, 完成 3, 李女士推迟到明天, 为什么提醒我联系李女士) and the presses on the morning card."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from sqlmodel import Session, col, select
 
+from assistant.worth import worth_lines
 from bot.language import gettext as _
 from bot.language import language_of, speaking
 from bot.links import Links, linked
@@ -63,7 +64,7 @@ WHY_NOT = re.compile(
 )
 WHY = re.compile(
     r"(?:为什么|为啥|怎么)提醒(?:我)?(?:联系)?(?P<who>.{1,20}?)"
-    r"|why (?P<english>(?!(?:not|no|(?:is|are|was|were|did|do|does|has|have)(?:n['’]?t)?)\b).{1,30})",
+    r"|why (?P<english>(?!(?:not|no|r|(?:is|are|was|were|did|do|does|has|have)(?:n['’]?t)?)\b).{1,30})",
     re.IGNORECASE,
 )
 ENDS = "。.!！?？~ "
@@ -156,7 +157,8 @@ def shown(asker: Asker, text: str) -> str:
     item = items.get(int(found["number"])) if found else None
     if item is None:
         return no_number(found["number"] if found else text, items)
-    parts = [item.line, _("Why: {reason}").format(reason=item.todo.reason or item.todo.title)]
+    reason = _("Why: {reason}").format(reason=item.todo.reason or item.todo.title)
+    parts = [item.line, reason, *worth(asker, item.todo)]
     if item.todo.words:
         parts += [_("Words to send:"), item.todo.words]
     return "\n".join(parts)
@@ -273,7 +275,17 @@ def why_number(asker: Asker, text: str) -> str:
     found = WHY_NUMBER.fullmatch(text)
     items = {item.todo.number: item for item in asker.list()}
     item = items.get(int(found["number"])) if found else None
-    return why(asker.session, item.todo, asker.zone) if item else no_number(found["number"] if found else text, items)
+    return reasons(asker, item.todo) if item else no_number(found["number"] if found else text, items)
+
+
+def worth(asker: Asker, todo: Todo) -> Iterable[str]:
+    """Her expected commission from a to-do as a line; none where there is none, or it is another's."""
+    return worth_lines(asker.session, [todo], asker.userid, asker.ctx.now).values()
+
+
+def reasons(asker: Asker, todo: Todo) -> str:
+    """Why a to-do is there, and what it is worth to who asks."""
+    return "\n".join((why(asker.session, todo, asker.zone), *worth(asker, todo)))
 
 
 def why_customer(asker: Asker, text: str) -> str:
@@ -382,7 +394,7 @@ def press_why(asker: Asker, _what: str, chosen: str) -> None:
     """The reason and the words, as a message."""
     item = chosen_item(asker, chosen)
     if item:
-        said = [why(asker.session, item.todo, asker.zone)]
+        said = [reasons(asker, item.todo)]
         said += [_("Words to send:"), item.todo.words] if item.todo.words else []
         asker.tell("\n".join(said))
 

@@ -13,7 +13,7 @@ router = Router()
 WORDS = {
     FEWER: (
         r"(?:请|给我)?少(?:发|推|提醒)(?:一?点|些)?(?:消息|信息|提醒)?|别(?:给我)?发(?:那么|这么|太)多(?:消息|信息|提醒)?了?|消息太多了?",
-        r"(?:send )?(?:me )?fewer messages|less messages|too many messages",
+        r"(?:send )?(?:me )?fewer messages|less messages(?: please| pls)?|too many messages",
     ),
     MORNING: (
         r"(?:请|给我)?只(?:在)?(?:早上|早晨|上午)(?:给我)?(?:发|推|提醒)|只(?:发|推)(?:早上|早晨|上午)(?:的)?",

@@ -57,6 +57,12 @@ def commission(campaign: Campaign, confirmed_fen: int, open_fen: int) -> Commiss
     return Commission(share(total, percent) - confirmed, confirmed, percent, step[0], step[1], missing)
 
 
+def taken_back(campaign: Campaign, net_fen: int, refunded_fen: int) -> int:
+    """How much less a net amount earns than it would without what was refunded, a lower percent included."""
+    whole = net_fen + refunded_fen
+    return share(whole, percent_at(campaign, whole)) - share(net_fen, percent_at(campaign, net_fen))
+
+
 @dataclass(frozen=True)
 class Earned:
     """Net amounts of one member in one campaign."""
