@@ -132,7 +132,6 @@ def worded(wording: str, given: Mapping[str, Any]) -> str:
     return wording.format(**parts)
 
 
-BESIDE: dict[str, Callable[[], str]] = {
 NATURAL = {"bought_together": PAIR, "customers_brought": REFERRER}
 """Numbers that are asked for because of their groups."""
 OF_ROWS: dict[str, tuple[Callable[[], str], str]] = {
@@ -145,13 +144,14 @@ OF_ROWS: dict[str, tuple[Callable[[], str], str]] = {
     ),
 }  # fmt: skip
 """Wordings, each with the part that must be there."""
+BESIDE: dict[str, Callable[[], str]] = {
     "contacts_added": lambda: _(" ({returned} of them returned)"),
     "customer_assets": lambda: _(
         " = opening {opening} + new {new} + won back {won_back} − lost {lost} − do not contact {do_not_contact}"
     ),
-    "delete_rate": lambda: _(" ({deleted} of {base})"),
     "contacts_lost": lambda: _(" ({unrecorded} without a reason on record)"),
     "bought_together": lambda: _(" of {baskets}"),
+    "delete_rate": lambda: _(" ({deleted} of {base})"),
     "early_delete_rate": lambda: _(" ({lost} of {added})"),
     "lead_success_rate": lambda: _(" ({became} of {met})"),
     "repeat_rate": lambda: _(" ({repeaters} of {buyers})"),
