@@ -140,7 +140,7 @@ async def main() -> None:
                 for only_good in (False, True):
                     seconds, rows = await importing(fresh(kind, address), path, only_good)
                     reference = await bare(fresh(kind, address), rows)
-                    mode = "--partial, one pass" if only_good else "all or nothing, two passes"
+                    mode = "--partial" if only_good else "all or nothing"
                     print(f"{kind}, {mode}: {number / seconds:,.0f} orders/s, bare executemany ", end="")
                     print(f"{number / reference:,.0f}/s: ratio {reference / seconds:.2f} (target ≥ {TARGET})")
 

@@ -146,7 +146,7 @@ async def only_loop(database: Database) -> AsyncIterator[None]:
     connection = await asyncio.to_thread(database.engine.connect)
     try:
         if not await asyncio.to_thread(advisory_lock, connection):
-            raise AlreadyRunning("another process works off the jobs of this database; stop it first")
+            raise AlreadyRunning("another process works on this database; stop it first, or wait if it is an import")
         yield
     finally:
         await asyncio.to_thread(connection.close)
@@ -164,7 +164,7 @@ def lock_file(file: IO[str]) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         raise AlreadyRunning(
-            f"another process works off the jobs of this database ({file.name}); stop it first"
+            f"another process works on this database ({file.name}); stop it first, or wait if it is an import"
         ) from error
 
 

@@ -160,6 +160,10 @@ class Database:
             self.on_work()
         return result
 
+    async def write_alone(self, work: Write[T]) -> T:
+        """Run `work(session)` once, in a transaction however long: only where no server works on this database."""
+        return await asyncio.get_running_loop().run_in_executor(self.threads, self._write_alone, work)
+
     async def insert(self, statement: str, values: tuple[Any, ...]) -> int:
         """Run one INSERT before all other writes and commit; answers how many rows it wrote, work for the job loop."""
         if self.writer:
@@ -186,6 +190,12 @@ class Database:
             result = work(session)
             session.commit()
             return result, bool(session.info.get(WAKE))
+
+    def _write_alone(self, work: Write[T]) -> T:
+        with Session(self.engine.execution_options(writes=True), expire_on_commit=False) as session:
+            result = work(session)
+            session.commit()
+            return result
 
     def _insert(self, statement: str, values: tuple[Any, ...]) -> int:
         with self.engine.begin() as connection:

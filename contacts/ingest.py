@@ -38,8 +38,6 @@ CREDIT = "credit_orders"
 """The kind of job by which the numbers learn of new money: a lower room tells a higher one by job."""
 FRESH = timedelta(days=2)
 """Facts older than this raise no events: history that is loaded is not news."""
-CHUNK = 1_000
-"""Records of one short transaction, so that callbacks need not wait long behind it."""
 VALUES: Table = AttributeValue.__table__  # type: ignore[attr-defined]
 
 

@@ -1,8 +1,8 @@
 """`frontline import`: a CSV file of records, beside a running server or alone.
 
-First the whole file is checked, then it is stored in short transactions, so that callbacks never wait long; between
-the two its records wait on the disk. A file with anything wrong in it is not stored, unless `--partial`; every wrong
-row goes to a file of its own.
+Alone it is one transaction that is taken back when anything in the file is wrong. Beside a server the whole file is
+checked first, then stored in short transactions, so that callbacks never wait long; between the two its records wait on
+the disk. With `--partial` the good rows are stored as they come. Every wrong row goes to a file of its own.
 """
 
 import asyncio
@@ -13,11 +13,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO
 from zoneinfo import ZoneInfo
@@ -27,12 +27,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
+from bot.app import AlreadyRunning, only_loop
 from bot.database import Database
-from contacts.checks import AHEAD, Load, check, read_entries
+from contacts.checks import AHEAD, Load, check
 from contacts.feeds import Entry
-from contacts.ingest import CHUNK, Outcome, take
+from contacts.ingest import Outcome, take
+from contacts.reading import Part, parts_of
 from contacts.records import RECORDS, Problem, moment
-from contacts.spreadsheets import BadFile, read_rows
+from contacts.spreadsheets import BadFile
 from contacts.watermarks import COMPANY, move_watermarks
 
 TRIES = 3
@@ -41,10 +43,10 @@ REST_SECONDS = 0.025
 """The least pause between two writes on SQLite, and as a share of the write: one who waits for the lock looks for it
 every 25 ms at first, every 100 ms later, and must find it free. Without, a server's callbacks waited for seconds."""
 REST_SHARE = 0.25
+TOGETHER = 20
+"""Parts of one transaction where nobody else waits to write."""
 SWITCH_SECONDS = 0.0005
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
-Part = tuple[list[Entry], list[Problem]]
-"""Records that are right by themselves, and what is wrong with others."""
 
 
 class ImportFailed(Exception):
@@ -92,6 +94,8 @@ class Import:
     stores: set[str] = field(default_factory=set)
     stored: int = 0
     unchanged: int = 0
+    stopped: bool = False
+    """Somebody does not want to wait for the end."""
     free_until: float = 0.0
     """Until when the lock is left to others."""
 
@@ -105,10 +109,31 @@ class Import:
             self.shown("checking", last_line(entries, problems))
 
     def parts(self) -> Iterator[Part]:
-        """The file in parts of one transaction each."""
-        rows = read_rows(self.path, self.kind)
-        while some := list(islice(rows, CHUNK)):
-            yield read_entries(self.kind, some)
+        """The file in parts of one short transaction each."""
+        return parts_of(self.path, self.kind)
+
+    def at_once(self, parts: Iterable[Part], session: Session, *, only_good: bool) -> None:
+        """Store these parts in one transaction. Raises `ImportFailed` when rows are wrong, unless `only_good`."""
+        for entries, problems in parts:
+            if self.stopped:
+                raise ImportFailed("stopped")
+            self.note_stores(entries)
+            self.count(take(session, Load(self.kind, self.now, self.zone), entries, partial=True, wrong=problems))
+            self.shown("storing", last_line(entries, problems))
+        if not only_good:
+            self.refuse_wrong()
+
+    def refuse_wrong(self) -> None:
+        """Raises `ImportFailed` when rows are wrong."""
+        if number := len(self.rejects.lines):
+            raise ImportFailed(
+                f"{number} rows of {self.path.name} are wrong and nothing was stored: see {self.rejects.path}; "
+                "correct them, or import the good ones with --partial"
+            )
+
+    def note_stores(self, entries: list[Entry]) -> None:
+        """Which stores the file tells of."""
+        self.stores.update(store for one in entries if (store := one.record.__dict__.get("store")))
 
     def spooled(self, spool: IO[bytes]) -> Iterator[Part]:
         """What `look` put away: its records need not be checked again one by one."""
@@ -125,7 +150,7 @@ class Import:
         """Store what is good, part by part; the next is read while one is written, on SQLite while the lock is free."""
         writing: asyncio.Task[Outcome] | None = None
         for entries, problems in parts:
-            self.stores.update(store for one in entries if (store := one.record.__dict__.get("store")))
+            self.note_stores(entries)
             await self.finish(writing)
             writing = asyncio.create_task(self.write(entries, problems))
             await asyncio.sleep(0)  # it begins before we go on reading
@@ -157,10 +182,13 @@ class Import:
     async def finish(self, writing: "asyncio.Task[Outcome] | None") -> None:
         """Wait for a chunk and count it."""
         if writing:
-            outcome = await writing
-            self.rejects.add(outcome.problems)
-            self.stored += outcome.stored
-            self.unchanged += outcome.unchanged
+            self.count(await writing)
+
+    def count(self, outcome: Outcome) -> None:
+        """Add up what became of the rows."""
+        self.rejects.add(outcome.problems)
+        self.stored += outcome.stored
+        self.unchanged += outcome.unchanged
 
 
 def last_line(entries: list[Entry], problems: list[Problem]) -> int:
@@ -207,16 +235,36 @@ async def import_file(
 
 
 async def carry_out(one: Import, spool: IO[bytes], *, only_good: bool) -> None:
-    """Look and store, or with `only_good` store what is good as it comes. Raises `ImportFailed` when rows are wrong."""
+    """Store the file as it may be stored now. Raises `ImportFailed` when rows are wrong, unless `only_good`."""
+    async with AsyncExitStack() as stack:
+        try:
+            await stack.enter_async_context(only_loop(one.database))
+        except AlreadyRunning:
+            await beside(one, spool, only_good=only_good)
+        else:
+            await alone(one, only_good=only_good)
+
+
+async def alone(one: Import, *, only_good: bool) -> None:
+    """No server works on this database, and none begins to until we are done: all at once, or in long transactions."""
+    parts = one.parts()
+    rest = TOGETHER - 1 if only_good else None
+    try:
+        for first in parts:
+            some = chain([first], islice(parts, rest))
+            await one.database.write_alone(partial(one.at_once, some, only_good=only_good))
+    except asyncio.CancelledError:
+        one.stopped = True
+        raise
+
+
+async def beside(one: Import, spool: IO[bytes], *, only_good: bool) -> None:
+    """A server works on this database: short transactions, with rests between them."""
     if only_good:
         await one.store(one.parts())
         return
     await one.look(spool)
-    if number := len(one.rejects.lines):
-        raise ImportFailed(
-            f"{number} rows of {one.path.name} are wrong and nothing was stored: see {one.rejects.path}; "
-            "correct them, or import the good ones with --partial"
-        )
+    one.refuse_wrong()
     await one.store(one.spooled(spool))
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+from asyncio.subprocess import Process
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,8 +50,13 @@ def settings_for(wecom: WeCom, database_url: str, **other: str) -> dict[str, str
 
 async def frontline(*words: str, folder: Path, settings: dict[str, str] | None = None) -> Ended:
     """Run `frontline …` to its end; the settings (without their prefix) are the only ones."""
+    return await end_of(await begun(*words, folder=folder, settings=settings))
+
+
+async def begun(*words: str, folder: Path, settings: dict[str, str] | None = None) -> Process:
+    """Begin `frontline …`."""
     environment = {PREFIX + name: value for name, value in (settings or {}).items()}
-    process = await asyncio.create_subprocess_exec(
+    return await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "bot", *words),
         cwd=folder,
@@ -58,6 +64,10 @@ async def frontline(*words: str, folder: Path, settings: dict[str, str] | None =
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
+
+
+async def end_of(process: Process) -> Ended:
+    """Wait until it ends."""
     async with asyncio.timeout(SECONDS):
         out, err = await process.communicate()
     return Ended(process.returncode or 0, out.decode(), err.decode())

@@ -1,6 +1,8 @@
 """`frontline import`: files as shops export them, each row once, and every wrong row named."""
 
+import asyncio
 import csv
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,8 @@ from sqlmodel import SQLModel
 
 from bot.database import Database
 from contacts.facts import Order, OrderItem, Visit, Watermark
-from contacts.models import Identity
-from tests.bot.command import GOOD, Ended, frontline
+from contacts.models import Customer, Identity
+from tests.bot.command import GOOD, Ended, begun, end_of, frontline
 
 HEADER = "id,at,phone,amount_fen,sku,name,category,qty,item_amount_fen"
 LINES = [
@@ -141,3 +143,47 @@ async def test_the_feed_is_complete_to_where_the_command_says(
     assert ended.out == "1 stored, 0 unchanged, 0 rejected\n"
     [mark], visits = await rows(database, Watermark), await rows(database, Visit)
     assert (mark.feed, mark.store, f"{mark.complete_to:%d %H}", len(visits)) == ("visits", "S01", "10 16", 1)
+
+
+def large(*last: str) -> str:
+    """A file of more than a mebibyte, with these rows at its end."""
+    name = "套餐" * 30
+    many = (f"o-{n},2026-11-10T10:00:00+08:00,13{n % 500:09},300,A,{name},引流,1,300" for n in range(6_000))
+    return csv_of(*many, *last)
+
+
+async def test_a_large_file_is_stored_whole_or_not_at_all(
+    tmp_path: Path, settings: dict[str, str], database: Database
+) -> None:
+    refused = await imported(settings, tmp_path, large("o-x,soon,13800138001,-5,,,,,"))
+    assert (refused.code, await rows(database, Order), await rows(database, Identity)) == (1, [], [])
+    assert "1 rows of orders.csv are wrong and nothing was stored" in refused.err
+    with (tmp_path / "orders.rejected.csv").open(encoding="utf-8-sig", newline="") as file:
+        assert [row[:3] for row in csv.reader(file)][1:] == [["6002", "at", "soon"], ["6002", "amount_fen", "'-5"]]
+
+    broken = await imported(settings, tmp_path, large('o-x,"'))
+    assert (broken.code, await rows(database, Order)) == (1, [])
+    assert "orders.csv, line 6002: unexpected end of data" in broken.err
+
+    stored = await imported(settings, tmp_path, large())
+    assert (stored.out, stored.err) == ("6000 stored, 0 unchanged, 0 rejected\n", "")
+    customers = await rows(database, Customer)
+    assert (len(customers), sum(one.orders for one in customers)) == (500, 6_000)
+
+
+async def test_an_import_that_is_interrupted_leaves_nothing(
+    tmp_path: Path, settings: dict[str, str], database: Database
+) -> None:
+    (tmp_path / "orders.csv").write_text(large(), "utf-8")
+    process = await begun("import", "orders", "orders.csv", folder=tmp_path, settings=settings)
+    reader = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    async with asyncio.timeout(60):
+        while not await asyncio.to_thread(reader.read_text):  # noqa: ASYNC110 - another process, which tells nobody
+            await asyncio.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    ended = await end_of(process)
+
+    assert ended.code != 0
+    assert "Traceback" not in ended.err
+    assert await rows(database, Order) == []
+    assert (await frontline("import", "orders", "orders.csv", folder=tmp_path, settings=settings)).code == 0
