@@ -20,12 +20,14 @@ from bot.settings import Settings
 from contacts.checks import AHEAD, Load, read_entries
 from contacts.ingest import NotTaken, Outcome, take
 from contacts.records import RECORDS, Problem, moment
+from kpi.targets import TARGETS, take_targets
 
 MAX_API_BODY = 4 * 1024 * 1024
 MAX_RECORDS = 1_000
 TRIES = 3
 """Of one request: two that make the same customer at once collide, and one of them goes again."""
 ENVELOPE = {"records", "complete_to"}
+KINDS = sorted([*RECORDS, TARGETS])
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,8 @@ async def ingest(request: web.Request) -> web.Response:
     api = request.app[API]
     check_token(request, api.settings)
     kind = request.match_info["kind"]
-    if kind not in RECORDS:
-        refuse(web.HTTPNotFound, f"there is no kind {kind!r}; there are {', '.join(sorted(RECORDS))}")
+    if kind not in KINDS:
+        refuse(web.HTTPNotFound, f"there is no kind {kind!r}; there are {', '.join(KINDS)}")
     partial = request.query.get("partial", "0")
     if partial not in {"0", "1"}:
         refuse(web.HTTPUnprocessableEntity, f"partial={partial}: write 1 to keep the good records, or leave it out")
@@ -128,12 +130,14 @@ def no_number(name: str) -> NoReturn:
 
 async def taken(api: Api, kind: str, body: Body, *, partial: bool) -> Outcome:
     """Store what may be stored."""
-    entries, wrong = await asyncio.to_thread(read_entries, kind, body.records)
     now, zone = api.clock.now(), ZoneInfo(api.settings.timezone)
+    entries, wrong = await asyncio.to_thread(read_entries, kind, body.records) if kind in RECORDS else ([], [])
     if body.complete_to and body.complete_to > now + AHEAD:
         refuse(web.HTTPUnprocessableEntity, "complete_to: this is in the future; nothing can be complete that far")
 
     def work(session: Session) -> Outcome:
+        if kind == TARGETS:
+            return take_targets(session, body.records, now, partial=partial)
         load = Load(kind, now, zone)
         return take(session, load, entries, partial=partial, wrong=wrong, complete_to=body.complete_to)
 

@@ -23,6 +23,7 @@ from bot.app import AlreadyRunning, create_app
 from bot.clock import Clock
 from bot.commands import demo, doctor
 from bot.commands.load import ImportFailed, import_file
+from bot.commands.load_targets import import_targets
 from bot.commands.planning import installing, planning, previewing, trying
 from bot.commands.sync import SyncFailed, sync
 from bot.database import Database
@@ -31,8 +32,7 @@ from bot.observability import configure_logs
 from bot.schema import current, head, migrate
 from bot.settings import Settings, SettingsError, SimulatorSettings, host_and_port, read_settings
 from bot.worker import RENEW_MEDIA
-from contacts.spreadsheets import BadFile
-from kpi.targets import BadTarget, put, read_targets
+from kpi.targets import TARGETS
 from scripts_library.loading import Loaded, load
 from scripts_library.scripts import ScriptRefused
 from simulator.app import create_simulator
@@ -233,29 +233,12 @@ def import_command(
 
     async def work(database: Database) -> str:
         now, zone = Clock().now(), ZoneInfo(settings.timezone)
+        if kind == TARGETS:
+            return await import_targets(database, file, now=now, only_good=partial)
         given: dict[str, Any] = {"now": now, "zone": zone, "only_good": partial, "complete_to": complete_to, "out": out}
         return await import_file(database, kind, file, **given)
 
     out.print(asyncio.run(with_database(settings, migrated(work))), markup=False, highlight=False, soft_wrap=True)
-
-
-@app.command("targets")
-def load_targets(file: Annotated[Path, typer.Argument(help="A CSV file: whose, metric, month, value.")]) -> None:
-    """Load month targets of members and departments from a CSV file; what it says holds from now on."""
-
-    async def work(database: Database) -> int:
-        def store(session: Session) -> int:
-            wanted = read_targets(session, file)
-            put(session, wanted, "import", Clock().now())
-            return len(wanted)
-
-        return await database.write(store)
-
-    try:
-        count = asyncio.run(with_database(settings_of_command(), migrated(work)))
-    except (BadTarget, BadFile, OSError) as error:
-        fail(str(error))
-    out.print(f"{count} targets", markup=False)
 
 
 @app.command("plan")
