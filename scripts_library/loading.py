@@ -85,15 +85,15 @@ def load(session: Session, source: str, now: datetime) -> Loaded:
 
 
 def store(session: Session, scripts: list[ScriptText], now: datetime, by: str) -> Loaded:
-    """Save and publish those that are new or changed."""
+    """Check, save and publish those that are new or changed."""
     words = forbidden_words(session)
     codes = [one.code for one in scripts]
     if doubled := {code for code in codes if codes.count(code) > 1}:
         raise ScriptRefused(f"the code {doubled.pop()!r} stands twice; codes tell scripts apart")
-    if found := [f"script {one.code}: {problem}" for one in scripts for problem in problems(session, one, words)]:
-        raise ScriptRefused("\n".join(found))
     known = {script.code: script for script in session.exec(select(Script))}
     due = [one for one in scripts if wanted(known.get(one.code), one, by)]
+    if found := [f"script {one.code}: {problem}" for one in due for problem in problems(session, one, words)]:
+        raise ScriptRefused("\n".join(found))
     new = {one.code: Script(code=one.code, **head(one), updated_at=now) for one in due if one.code not in known}
     session.add_all(new.values())
     session.flush()

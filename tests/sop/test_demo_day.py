@@ -12,6 +12,7 @@ from bot.commands.demo_data.generate import generate, store
 from bot.database import Database
 from contacts.facts import Policy, Visit
 from contacts.models import Customer
+from contacts.offers import Offer, OfferGrant
 from simulator.corp import Corp
 from simulator.population.calendar import midnight
 from simulator.population.ties import populate
@@ -91,3 +92,15 @@ async def test_every_kind_of_trigger_of_the_packs_fires(planned: Database) -> No
 
     fired, kinds = await planned.read(read), await planned.read(wanted)
     assert kinds - set(fired) == set()
+
+
+async def test_offers_of_several_packs_are_set_aside_and_named_in_the_words(planned: Database) -> None:
+    def read(session: Session) -> tuple[set[str], int, int]:
+        theirs = select(OfferGrant, Offer, Todo).join(Offer, col(Offer.code) == col(OfferGrant.offer_code))
+        same = (col(Todo.run_id) == col(OfferGrant.run_id)) & (col(Todo.position) == col(OfferGrant.position))
+        rows = session.exec(theirs.join(Todo, same)).all()
+        return {offer.pack for _, offer, _ in rows}, len(rows), sum(offer.name in todo.words for _, offer, todo in rows)
+
+    from_packs, set_aside, named = await planned.read(read)
+    assert from_packs >= {"baby", "exam", "insurance", "retail"}
+    assert named == set_aside > 0

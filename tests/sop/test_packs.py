@@ -5,17 +5,24 @@ from pathlib import Path
 
 import pytest
 import yaml
+from sqlalchemy import func
 from sqlmodel import Session, select
 
 from bot.database import Database
 from contacts.offers import Offer
+from contacts.tags import Tag
+from scripts_library.loading import EVERYTHING, FOLDER, read_content
+from scripts_library.models import ScriptVersion
 from scripts_library.scripts import retire
 from sop import packs, rules
+from sop.packs import InstalledPack
 from sop.preview import preview
 from sop.sops import Run, Sop, SopVersion, publish
 from tests.sop.company import NOW, TODAY, ZONE, at, booking, customer, on, planned, todos
 from tests.sop.test_plan import days
 
+BROUGHT = (SopVersion, ScriptVersion, Offer, InstalledPack, Tag)
+"""What installing may write."""
 GUIDE = Path(__file__).parents[2] / "docs" / "packs.md"
 
 
@@ -53,16 +60,43 @@ async def test_the_guides_example_installs_previews_and_makes_its_to_do(database
 
 @pytest.mark.parametrize("name", packs.names())
 async def test_a_shipped_pack_installs_twice_and_changes_nothing_then(database: Database, name: str) -> None:
-    def build(session: Session) -> tuple[int, int]:
+    def build(session: Session) -> list[list[int]]:
         counts = []
         for _ in range(2):
             packs.install(session, name, NOW)
             session.flush()
-            counts.append(len(session.exec(select(SopVersion)).all()))
-        return counts[0], counts[1]
+            counts.append([session.scalar(select(func.count()).select_from(one)) or 0 for one in BROUGHT])
+        return counts
 
     first, second = await on(database, build=build)
-    assert first == second > 0
+    assert first == second
+    assert min(first) > 0
+
+
+@pytest.mark.parametrize("name", packs.names())
+def test_a_shipped_pack_is_complete(name: str) -> None:
+    pack = packs.read_pack(name)
+    stages = [str(one["stage"]) for one in pack.scripts]
+    whole = str([one.model_dump() for one in pack.sops])
+    named = {word for kind in ("script", "offer") for word in re.findall(rf"'{kind}': '([\w-]+)'", whole)}
+
+    assert pack.library
+    assert len(set(stages)) >= 4
+    assert stages.count("objection") >= 2
+    assert {one.kind for one in pack.offers} >= {"welcome_gift"}
+    assert {one.code for one in pack.offers} & named, "a step hands one over"
+    assert {str(one["code"]) for one in pack.scripts} & named, "a step says one"
+    assert all(any(word.isascii() for word in one["keywords"]) for one in pack.scripts), "found in English too"
+
+
+def test_packs_are_installed_side_by_side_so_no_name_or_code_stands_twice() -> None:
+    read = [packs.read_pack(name) for name in packs.names()]
+    ready = [one.code for name in EVERYTHING for one in read_content(FOLDER / f"{name}.yaml")]
+    scripts = [str(one["code"]) for pack in read for one in pack.scripts]
+    offers = [one for pack in read for one in pack.offers]
+
+    assert len({*scripts, *ready}) == len(scripts) + len(ready)
+    assert len({one.code for one in offers}) == len({one.name for one in offers}) == len(offers)
 
 
 @pytest.mark.parametrize(

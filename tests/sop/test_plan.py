@@ -127,7 +127,7 @@ async def test_a_birthday_in_fifteen_days_reaches_the_under_insured_within_budge
     assert set(found) == {made["缺口大"], made["有一点"]}
     first = found[made["缺口大"]]
     assert first.day == TODAY
-    assert first.reason == "12月3日生日，还有15天涨一岁保费；重疾缺口80万，预算够。推荐：安心重疾50万。"
+    assert first.reason == "12月3日生日，还有15天涨一岁保费；重疾缺口80万，预算约够配53.3万。推荐：安心重疾50万。"
     assert "推荐：安心重疾30万" in found[made["有一点"]].reason
 
 
