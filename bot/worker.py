@@ -125,7 +125,7 @@ def runners(
         MARK_TAG: Runner(mark_tag(gateway, database, clock)),
         SYNC_TAGS: Runner(sync_tags(gateway, clock)),
         FETCH_TAGS: Runner(fetch_tags(gateway, clock)),
-        ADD_TAG: add_tag(gateway, clock),
+        ADD_TAG: add_tag(gateway, database, clock),
         SCRIPT_FILE: Runner(deliver_file(gateway, library)),
         RENEW_MEDIA: Runner(renew_media(library)),
         HOUSEKEEPING: Runner(clean_up(gateway, clock)),

@@ -6,8 +6,8 @@ Through SQLAlchemy's own insert a row costs three times as much as the database 
 import json
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from itertools import chain
-from operator import itemgetter
+from itertools import chain, repeat
+from operator import is_, itemgetter
 from typing import Any
 
 from sqlalchemy import ARRAY, ColumnElement, Dialect, Table, any_, bindparam, func, select
@@ -49,11 +49,31 @@ def insert_rows(
         values = list(chain.from_iterable(map(cells, some)))
         for place, change in enumerate(convert):
             if change:
-                values[place :: len(names)] = map(change, values[place :: len(names)])
+                column = values[place :: len(names)]
+                # Mostly one value for all rows: now, today, nothing.
+                same = all(map(is_, column, repeat(column[0])))
+                values[place :: len(names)] = [change(column[0])] * len(column) if same else map(change, column)
         statement = insertion(connection.dialect.name, table, names, len(some), ending)
         written = connection.exec_driver_sql(statement, tuple(values))
         answers += written.all() if returning else []
     return answers
+
+
+def update_rows(session: Session, table: Table, rows: Sequence[Row]) -> None:
+    """Write other values into rows, each by its `id`; all rows with the same columns."""
+    if not rows:
+        return
+    connection = session.connection()
+    names = tuple(name for name in rows[0] if name != "id")
+    convert = [change or _as_it_is for change in converters(connection.dialect, table, names)]
+    mark = "?" if connection.dialect.name == "sqlite" else "%s"
+    columns = ", ".join(f'"{name}" = {mark}' for name in names)
+    values = [(*(change(row[name]) for change, name in zip(convert, names, strict=True)), row["id"]) for row in rows]
+    connection.exec_driver_sql(f'UPDATE "{table.name}" SET {columns} WHERE "id" = {mark}', values)  # noqa: S608
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
 
 
 @lru_cache(maxsize=256)

@@ -9,8 +9,10 @@ from sqlmodel import Session, col
 from sqlmodel import select as select_model
 
 from bot.clock import Clock
+from bot.database import Database
 from bot.gateway import Gateway
 from bot.jobs import Done, Job, NewJob, Runner, enqueue
+from bot.jobs import insert as insert_jobs
 from bot.wecom.errors import WeComError
 from bot.wecom.results import CorpTagGroup
 from contacts.tag_push import (
@@ -195,25 +197,47 @@ def ask_for_list(session: Session, known_as: str, *, is_group: bool, cause: str,
         enqueue(session, NewJob(f"{SYNC_TAGS}:{cause}", SYNC_TAGS, now, SYNC_TAGS))
 
 
-def ask_for_tag(session: Session, pair: Pair, why: Why, *, group: str, name: str, cause: str) -> None:
-    """Make a corp tag, then put it on a pair; `group` empty: the app's own group. `cause` makes the job's key."""
+def ask_for_tag(session: Session, pairs: Iterable[Pair], why: Why, *, group: str, name: str, cause: str) -> None:
+    """Make a corp tag, then put it on each pair; `group` empty: the app's own group. `cause` makes the jobs' keys."""
     payload = {
-        "customer_id": pair.customer_id,
-        "userid": pair.userid,
         "group": group or OWN_GROUP,
         "name": name,
         "source": why.source,
         "by": why.by,
         "cause": why.cause,
     }
-    enqueue(session, NewJob(f"{ADD_TAG}:{cause}:{name}", ADD_TAG, why.at, ADD_TAG, payload))
+    # A job for each pair: a customer's erasure finds what is hers. The first one makes the tag.
+    jobs = [
+        NewJob(
+            f"{ADD_TAG}:{cause}:{pair.customer_id}:{pair.userid}:{name}",
+            ADD_TAG,
+            why.at,
+            ADD_TAG,
+            {**payload, **pair._asdict()},
+        )
+        for pair in pairs
+    ]
+    insert_jobs(session, jobs)
 
 
-def add_tag(gateway: Gateway, clock: Clock) -> Runner:
-    """Makes a corp tag and puts it on the pair that it was made for."""
+def platforms_tag(session: Session, group: str, name: str) -> str | None:
+    """The id of the platform's living tag of this group and name."""
+    living = (GROUPS.c.name == group, TAGS.c.name == name, TAGS.c.deleted.is_(False), TAGS.c.id.not_like(f"{LOCAL}%"))
+    return session.scalar(select(TAGS.c.id).join(GROUPS, GROUPS.c.id == TAGS.c.group_id).where(*living))
+
+
+def add_tag(gateway: Gateway, database: Database, clock: Clock) -> Runner:
+    """Makes a corp tag, unless it was made meanwhile, and puts it on the pair that it was asked for."""
+
+    def put(session: Session, job: Job, tag_id: str) -> None:
+        payload = job.payload
+        why = Why(payload["source"], clock.now(), payload["by"], payload["cause"])
+        change_tags(session, Pair(payload["customer_id"], payload["userid"]), why, add=[tag_id])
 
     async def run(job: Job) -> Done:
         group, name = job.payload["group"], job.payload["name"]
+        if known := await database.read(lambda session: platforms_tag(session, group, name)):
+            return Done("there already", then=lambda session: put(session, job, known))
         try:
             made = [await gateway.add_corp_tag(group, name)]
         except WeComError as error:
@@ -227,9 +251,7 @@ def add_tag(gateway: Gateway, clock: Clock) -> Runner:
             now = clock.now()
             store_list(session, made, now)
             session.execute(update(TAGS).where(TAGS.c.id == tag_id).values(ours=True))
-            payload = job.payload
-            why = Why(payload["source"], now, payload["by"], payload["cause"])
-            change_tags(session, Pair(payload["customer_id"], payload["userid"]), why, add=[tag_id])
+            put(session, job, tag_id)
 
         return Done("made", then=then)
 

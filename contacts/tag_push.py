@@ -4,7 +4,7 @@ A change waits a second or two for others of its pair; then one job sends them a
 customer has only half added the member — stays in `TagPush` and goes out with the full add.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -18,6 +18,7 @@ from bot.gateway import Gateway
 from bot.jobs import Done, Job, NewJob, Then, enqueue
 from bot.jobs import insert as insert_jobs
 from bot.wecom.errors import NoRelation, WeComError
+from contacts.bulk import among, insert_rows
 from contacts.changes import EXTERNAL, IDENTITIES, TIES
 from contacts.tags import PairTag, Tag, TagChange, TagPush
 
@@ -77,6 +78,32 @@ def push_job(pair: Pair, external_userid: str, now: datetime) -> NewJob:
         payload={"customer_id": pair.customer_id, "userid": pair.userid},
         run_at=due,
     )
+
+
+def push_words(session: Session, words: Mapping[Pair, Mapping[str, bool]], now: datetime) -> None:
+    """Note what the platform lacks of these pairs (a tag on: True, off: False) and let it be told, in sets.
+
+    The latest word on a tag holds. Customers the platform does not know are left out.
+    """
+    ids = {pair.customer_id for pair, tags in words.items() if tags}
+    known = select(IDENTITIES.c.customer_id, IDENTITIES.c.value).where(
+        IDENTITIES.c.kind == EXTERNAL, among(session, IDENTITIES.c.customer_id, ids)
+    )
+    oldest = {row.customer_id: row.value for row in session.execute(known.order_by(IDENTITIES.c.id.desc()))}
+    new = {(*pair, one): on for pair, tags in words.items() if pair.customer_id in oldest for one, on in tags.items()}
+    if not new:
+        return
+    columns = (PUSHES.c.id, PUSHES.c.customer_id, PUSHES.c.userid, PUSHES.c.tag_id)
+    waiting = session.execute(select(*columns).where(among(session, PUSHES.c.customer_id, oldest)))
+    overtaken = [row.id for row in waiting if tuple(row[1:]) in new]
+    session.execute(delete(PUSHES).where(among(session, PUSHES.c.id, overtaken)))
+    rows = [
+        {"customer_id": customer_id, "userid": userid, "tag_id": tag_id, "added": on, "at": now}
+        for (customer_id, userid, tag_id), on in new.items()
+    ]
+    insert_rows(session, PUSHES, rows, all_new=True)
+    pairs = dict.fromkeys(Pair(customer_id, userid) for customer_id, userid, _ in new)
+    insert_jobs(session, [push_job(pair, oldest[pair.customer_id], now) for pair in pairs])
 
 
 def ask_to_push(session: Session, pair: Pair, now: datetime) -> None:

@@ -3,18 +3,14 @@
 Pairs that bore the local tag bear the platform's, and the platform is told; the log and channels follow.
 """
 
-from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Table, and_, delete, exists, func, insert, select, update
+from sqlalchemy import Table, and_, delete, exists, select, update
 from sqlmodel import Session
 
-from bot.jobs import insert as insert_jobs
 from contacts.bulk import among
-from contacts.changes import EXTERNAL, IDENTITIES
 from contacts.channels import Channel
-from contacts.tag_push import CHANGES, PAIR_TAGS, PUSHES, TAGS, Pair, push_job
+from contacts.tag_push import CHANGES, PAIR_TAGS, PUSHES, TAGS, Pair, push_words
 from contacts.tags import LOCAL, TagGroup
 
 GROUPS: Table = TagGroup.__table__  # type: ignore[attr-defined]
@@ -58,25 +54,8 @@ def move_pairs(session: Session, local: str, twin: str, now: datetime) -> None:
     if moved:
         these = among(session, PAIR_TAGS.c.id, [row.id for row in moved])
         session.execute(update(PAIR_TAGS).where(these).values(tag_id=twin))
-        tell(session, moved, twin, now)
+        push_words(session, {Pair(row.customer_id, row.userid): {twin: True} for row in moved}, now)
     session.execute(delete(PAIR_TAGS).where(PAIR_TAGS.c.tag_id == local))
-
-
-def tell(session: Session, moved: Sequence[Any], twin: str, now: datetime) -> None:
-    """Push the tag for the pairs that the platform knows."""
-    whose = {row.customer_id for row in moved}
-    known = select(IDENTITIES.c.customer_id, func.min(IDENTITIES.c.value)).where(
-        IDENTITIES.c.kind == EXTERNAL, among(session, IDENTITIES.c.customer_id, whose)
-    )
-    external = {row[0]: row[1] for row in session.execute(known.group_by(IDENTITIES.c.customer_id))}
-    pairs = [Pair(row.customer_id, row.userid) for row in moved if row.customer_id in external]
-    if pairs:
-        push = {"tag_id": twin, "added": True, "at": now}
-        words = session.execute(select(PUSHES).where(PUSHES.c.tag_id == twin)).all()
-        older = [row.id for row in words if (row.customer_id, row.userid) in set(pairs)]
-        session.execute(delete(PUSHES).where(among(session, PUSHES.c.id, older)))
-        session.execute(insert(PUSHES), [{**pair._asdict(), **push} for pair in pairs])
-        insert_jobs(session, [push_job(pair, external[pair.customer_id], now) for pair in pairs])
 
 
 def keep_settings(session: Session, home: str, twins_home: str) -> None:

@@ -7,16 +7,17 @@ platform gets what it lacks through `contacts.tag_push`; what it says differentl
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain
 from types import MappingProxyType
 
-from sqlalchemy import Table, and_, delete, false, insert, or_, select, update
+from sqlalchemy import Table, and_, delete, false, or_, select, update
 from sqlmodel import Session, col
 from sqlmodel import select as select_model
 
 from bot.database import defaults
 from contacts.bulk import among, insert_rows
 from contacts.domain_events import DomainEvent, raise_events
-from contacts.tag_push import CHANGES, PAIR_TAGS, PUSHES, TAGS, Pair, ask_to_push, external_userids, of_pair
+from contacts.tag_push import CHANGES, PAIR_TAGS, PUSHES, TAGS, Pair, push_words
 from contacts.tags import PairTag, Tag, TagChange, TagGroup
 
 ADDED, REMOVED = "tag_added", "tag_removed"
@@ -52,19 +53,34 @@ def change_tags(
 
     A tag of a single-choice group takes the place of the group's others. The platform is told within two seconds.
     """
-    borne = borne_by(session, [pair])[pair]
-    known = known_tags(session, {*add, *borne, *remove})
-    wanted = [one for one in dict.fromkeys(add) if one in known and not known[one].deleted]
-    singles = {known[one].group_id: one for one in wanted if known[one].single_choice}
-    wanted = [one for one in wanted if singles.get(known[one].group_id, one) == one]
-    replaced = {one for one in borne if one in known and singles.get(known[one].group_id, one) != one}
-    refresh(session, pair, [one for one in wanted if one in borne], why.at)
-    changed = [Changed(one, known[one].name, True) for one in wanted if one not in borne]
-    gone = [one for one in borne if (one in set(remove) or one in replaced) and one not in wanted]
-    changed += [Changed(one, known[one].name if one in known else "", False) for one in gone]
-    take_off(session, [borne[one] for one in gone])
-    write(session, {pair: changed}, known, why)
-    push(session, pair, changed, why.at)
+    return change_tags_of(session, [pair], why, add=add, remove=remove)[pair]
+
+
+def change_tags_of(
+    session: Session, pairs: Iterable[Pair], why: Why, *, add: Iterable[str] = (), remove: Iterable[str] = ()
+) -> dict[Pair, list[Changed]]:
+    """`change_tags` for many pairs, in a handful of statements however many they are."""
+    borne, off = borne_by(session, pairs), set(remove)
+    add = list(dict.fromkeys(add))
+    known = known_tags(session, {*add, *off, *chain.from_iterable(borne.values())})
+    there = [one for one in add if one in known and not known[one].deleted]
+    singles = {known[one].group_id: one for one in there if known[one].single_choice}
+    wanted = [one for one in there if singles.get(known[one].group_id, one) == one]
+
+    def goes(one: str) -> bool:
+        replaced = one in known and singles.get(known[one].group_id, one) != one
+        return one not in wanted and (one in off or replaced)
+
+    changed: dict[Pair, list[Changed]] = {}
+    for pair, its in borne.items():
+        gone = [one for one in its if goes(one)]
+        changed[pair] = [Changed(one, known[one].name, True) for one in wanted if one not in its]
+        changed[pair] += [Changed(one, known[one].name if one in known else "", False) for one in gone]
+    refresh(session, [its[one] for its in borne.values() for one in wanted if one in its], why.at)
+    take_off(session, [borne[pair][one.tag_id] for pair, some in changed.items() for one in some if not one.added])
+    write(session, changed, known, why)
+    words = {pair: {one.tag_id: one.added for one in some} for pair, some in changed.items() if some}
+    push_words(session, words, why.at)
     return changed
 
 
@@ -140,11 +156,10 @@ def waiting_for(session: Session, pairs: Iterable[Pair]) -> dict[Pair, set[str]]
     return found
 
 
-def refresh(session: Session, pair: Pair, tag_ids: list[str], now: datetime) -> None:
-    """A tag set again holds from now: it expires later."""
-    if tag_ids:
-        again = update(PAIR_TAGS).where(of_pair(PAIR_TAGS.c, pair), PAIR_TAGS.c.tag_id.in_(tag_ids))
-        session.execute(again.values(since=now))
+def refresh(session: Session, rows: Sequence[int], now: datetime) -> None:
+    """Tags set again hold from now: they expire later."""
+    if rows:
+        session.execute(update(PAIR_TAGS).where(among(session, PAIR_TAGS.c.id, rows)).values(since=now))
 
 
 def take_off(session: Session, rows: Sequence[int]) -> None:
@@ -189,17 +204,6 @@ def write(
             if (customer_id, userid) not in history
         ],
     )
-
-
-def push(session: Session, pair: Pair, changed: list[Changed], now: datetime) -> None:
-    """Note what the platform lacks now, the latest word on each tag, and let it be told."""
-    if not changed or not external_userids(session, pair.customer_id):
-        return
-    ids = [one.tag_id for one in changed]
-    session.execute(delete(PUSHES).where(of_pair(PUSHES.c, pair), PUSHES.c.tag_id.in_(ids)))
-    whose = {"customer_id": pair.customer_id, "userid": pair.userid, "at": now}
-    session.execute(insert(PUSHES), [{**whose, "tag_id": one.tag_id, "added": one.added} for one in changed])
-    ask_to_push(session, pair, now)
 
 
 def expired(session: Session, customer_ids: list[int], now: datetime) -> list[PairTag]:

@@ -192,7 +192,7 @@ def perform(asking: Asking, asker: str, name: str, ctx: Context) -> str:
     given = {"remove": asking.tags} if asking.act == REMOVE else {"add": asking.tags}
     changed = change_tags(ctx.session, pair, why, **given)
     for group, tag in asking.new:
-        ask_for_tag(ctx.session, pair, why, group=group, name=tag, cause=str(ctx.event_id))
+        ask_for_tag(ctx.session, [pair], why, group=group, name=tag, cause=str(ctx.event_id))
     lines = [_("{name}: {changes}").format(name=name, changes=shown(changed))] if changed else []
     if asking.new:
         made = listed([tag for _group, tag in asking.new])

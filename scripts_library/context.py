@@ -7,21 +7,21 @@ record does not know is left to the script's own fallback, then to the variable'
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime
-from typing import TypeVar
+from operator import attrgetter
 from zoneinfo import ZoneInfo
 
+from sqlalchemy import select as select_rows
 from sqlmodel import Session, col, func, select
 
 from bot.language import CURRENT
+from contacts.bulk import among
 from contacts.channels import Campaign, CampaignStaff, Channel
 from contacts.facts import Booking, Order, OrderItem, Product
-from contacts.models import Customer, FollowUser, Store
+from contacts.models import Customer, FollowUser, Staff, Store
 from contacts.offers import HELD, Offer, OfferGrant
 from contacts.staff import place_of
 from scripts_library.rendering import Variable
 
-T = TypeVar("T")
-CHUNK = 500
 CANCELLED = "cancelled"
 
 VARIABLES = {
@@ -114,17 +114,17 @@ class ScriptContext:
     product: ProductPart = field(default_factory=ProductPart)
     offer: OfferPart = field(default_factory=OfferPart)
 
-    def values(self, fallbacks: Mapping[str, str]) -> dict[str, str]:
-        """Every variable with its value, the script's own fallback, or the variable's."""
-        known = {f"{part.name}.{name}": value for part in fields(self) for name, value in self.part(part.name)}
-        return {
-            name: known.get(name) or fallbacks.get(name) or variable.fallback for name, variable in VARIABLES.items()
-        }
+    def values(self, fallbacks: Mapping[str, str], names: Iterable[str] = tuple(VARIABLES)) -> dict[str, str]:
+        """Each of these variables with its value, the script's own fallback, or the variable's."""
+        return {name: GET[name](self) or fallbacks.get(name) or VARIABLES[name].fallback for name in names}
 
     def part(self, name: str) -> Iterator[tuple[str, str]]:
         """The fields of one part."""
         part = getattr(self, name)
         return ((one.name, getattr(part, one.name)) for one in fields(part))
+
+
+GET = {name: attrgetter(name) for name in VARIABLES}
 
 
 def context_for(
@@ -144,100 +144,114 @@ def called(context: ScriptContext, whom: str) -> ScriptContext:
 
 
 def contexts(
-    session: Session, pairs: Sequence[tuple[str, int]], now: datetime, zone: ZoneInfo, sku: str | None = None
+    session: Session,
+    pairs: Sequence[tuple[str, int]],
+    now: datetime,
+    zone: ZoneInfo,
+    sku: str | None = None,
+    *,
+    names: Iterable[str] = tuple(VARIABLES),
 ) -> dict[tuple[str, int], ScriptContext]:
-    """The contexts of many (userid, customer id) pairs; a customer nobody knows has an empty part."""
+    """The contexts of many (userid, customer id) pairs; a customer nobody knows has an empty part.
+
+    `names`: the variables that are asked for; the record is read for these only.
+    """
     userids, ids = {userid for userid, _ in pairs}, {customer for _, customer in pairs}
-    people = customers(session, ids)
-    remarks = remarks_of(session, userids, ids)
-    bought, booked = last_products(session, ids), next_bookings(session, ids, now, zone)
-    today = now.astimezone(zone).date()
-    running, product, offers = campaigns(session, userids, today), product_of(session, sku), held(session, ids, today)
-    made = {}
-    for userid, customer_id in pairs:
-        place = place_of(session, userid)
-        made[(userid, customer_id)] = ScriptContext(
-            customer_part(people.get(customer_id), remarks.get((userid, customer_id), ""), bought, zone),
-            StaffPart(place.name),
-            CompanyPart(place.company),
-            running.get(userid, CampaignPart()),
-            booked.get(customer_id, BookingPart()),
+    asked, today = {*names, *(name.partition(".")[0] for name in names)}, now.astimezone(zone).date()
+    bought = last_products(session, ids) if "customer.last_product" in asked else {}
+    people = customers(session, userids, ids, bought, zone) if "customer" in asked else {}
+    booked = next_bookings(session, ids, now, zone) if "booking" in asked else {}
+    running = campaigns(session, userids, today) if "campaign" in asked else {}
+    offers = held(session, ids, today) if "offer" in asked else {}
+    staff = staff_names(session, userids) if "staff" in asked else {}
+    company = CompanyPart(place_of(session, min(userids)).company if userids and "company" in asked else "")
+    product = product_of(session, sku)
+    return {
+        (userid, customer_id): ScriptContext(
+            people.get((userid, customer_id)) or people.get(("", customer_id)) or CustomerPart(),
+            staff.get(userid) or StaffPart(),
+            company,
+            running.get(userid) or CampaignPart(),
+            booked.get(customer_id) or BookingPart(),
             product,
-            offers.get(customer_id, OfferPart()),
+            offers.get(customer_id) or OfferPart(),
         )
-    return made
+        for userid, customer_id in pairs
+    }
 
 
-def customer_part(customer: Customer | None, remark: str, bought: Mapping[int, str], zone: ZoneInfo) -> CustomerPart:
-    """What is known about one customer; an erased one has no name."""
-    if customer is None or customer.erased_at:
-        return CustomerPart()
-    last = customer.last_order_at
-    return CustomerPart(
-        remark or customer.name,
-        spoken(customer.birthday_next),
-        bought.get(customer.id or 0, ""),
-        spoken(last.astimezone(zone).date() if last else None),
+def staff_names(session: Session, userids: Iterable[str]) -> dict[str, StaffPart]:
+    """How these members are called."""
+    rows = session.execute(
+        select_rows(col(Staff.userid), col(Staff.name)).where(among(session, col(Staff.userid), userids))
     )
+    return {userid: StaffPart(name) for userid, name in rows}
 
 
-def customers(session: Session, ids: Iterable[int]) -> dict[int, Customer]:
-    """The customers with these ids."""
-    found: dict[int, Customer] = {}
-    for some in chunks(ids):
-        found |= {one.id or 0: one for one in session.exec(select(Customer).where(col(Customer.id).in_(some)))}
+def customers(
+    session: Session, userids: set[str], ids: Iterable[int], bought: Mapping[int, str], zone: ZoneInfo
+) -> dict[tuple[str, int], CustomerPart]:
+    """What is known about each customer, under nobody's id, and as a member calls her; an erased one has no name."""
+    columns = (col(Customer.id), col(Customer.name), col(Customer.birthday_next), col(Customer.last_order_at))
+    living = (among(session, col(Customer.id), ids), col(Customer.erased_at).is_(None))
+    found = {}
+    for customer_id, name, birthday, ordered in session.execute(select_rows(*columns).where(*living)):
+        last = spoken(ordered.astimezone(zone).date() if ordered else None)
+        found["", customer_id] = CustomerPart(name, spoken(birthday), bought.get(customer_id, ""), last)
+    for (userid, customer_id), remark in remarks_of(session, userids, ids).items():
+        if remark and ("", customer_id) in found:
+            found[userid, customer_id] = replace(found["", customer_id], name=remark)
     return found
 
 
 def remarks_of(session: Session, userids: set[str], ids: Iterable[int]) -> dict[tuple[str, int], str]:
     """What each of these members calls each of these customers."""
     found = {}
-    for some in chunks(ids):
-        ties = (
-            select(FollowUser.userid, FollowUser.customer_id, FollowUser.remark, Channel.remark)
-            .join(Channel, col(Channel.id) == col(FollowUser.channel_id), isouter=True)
-            .where(col(FollowUser.customer_id).in_(some), col(FollowUser.remark) != "")
-        )
-        for userid, customer_id, remark, prefix in session.exec(ties):
-            if userid in userids:
-                # The channel's mark in front of a remark is for us, not for her eyes.
-                found[(userid, customer_id)] = remark.removeprefix(prefix or "").lstrip(" -_—·|")
+    ties = (
+        select(FollowUser.userid, FollowUser.customer_id, FollowUser.remark, Channel.remark)
+        .join(Channel, col(Channel.id) == col(FollowUser.channel_id), isouter=True)
+        .where(among(session, col(FollowUser.customer_id), ids), col(FollowUser.remark) != "")
+    )
+    for userid, customer_id, remark, prefix in session.exec(ties):
+        if userid in userids:
+            # The channel's mark in front of a remark is for us, not for her eyes.
+            found[(userid, customer_id)] = remark.removeprefix(prefix or "").lstrip(" -_—·|")
     return found
 
 
 def last_products(session: Session, ids: Iterable[int]) -> dict[int, str]:
     """The dearest item of each customer's last order."""
     found: dict[int, str] = {}
-    for some in chunks(ids):
-        last = (
-            select(Order.customer_id, func.max(Order.at).label("at"))
-            .where(col(Order.customer_id).in_(some))
-            .group_by(col(Order.customer_id))
-            .subquery()
-        )
-        items = (
-            select(Order.customer_id, OrderItem.name)
-            .join(last, (col(Order.customer_id) == last.c.customer_id) & (col(Order.at) == last.c.at))
-            .join(OrderItem, col(OrderItem.order_id) == col(Order.id))
-            .order_by(col(OrderItem.amount_fen), col(OrderItem.id).desc())
-        )
-        found |= {customer_id: name for customer_id, name in session.exec(items)}  # noqa: C416 - rows, not pairs
+    last = (
+        select(Order.customer_id, func.max(Order.at).label("at"))
+        .where(among(session, col(Order.customer_id), ids))
+        .group_by(col(Order.customer_id))
+        .subquery()
+    )
+    items = (
+        select(Order.customer_id, OrderItem.name)
+        .join(last, (col(Order.customer_id) == last.c.customer_id) & (col(Order.at) == last.c.at))
+        .join(OrderItem, col(OrderItem.order_id) == col(Order.id))
+        .order_by(col(OrderItem.amount_fen), col(OrderItem.id).desc())
+    )
+    found |= {customer_id: name for customer_id, name in session.exec(items)}  # noqa: C416 - rows, not pairs
     return found
 
 
 def next_bookings(session: Session, ids: Iterable[int], now: datetime, zone: ZoneInfo) -> dict[int, BookingPart]:
     """Each customer's next appointment."""
     found: dict[int, BookingPart] = {}
-    for some in chunks(ids):
-        ahead = (
-            select(Booking, Store.name)
-            .join(Store, col(Store.code) == col(Booking.store), isouter=True)
-            .where(col(Booking.customer_id).in_(some), col(Booking.starts_at) >= now, Booking.status != CANCELLED)
-            .order_by(col(Booking.starts_at).desc())
+    ahead = (
+        select(Booking, Store.name)
+        .join(Store, col(Store.code) == col(Booking.store), isouter=True)
+        .where(
+            among(session, col(Booking.customer_id), ids), col(Booking.starts_at) >= now, Booking.status != CANCELLED
         )
-        for one, store in session.exec(ahead):
-            local = one.starts_at.astimezone(zone)
-            found[one.customer_id] = BookingPart(one.item, f"{spoken(local.date())} {local:%H:%M}", store or "")
+        .order_by(col(Booking.starts_at).desc())
+    )
+    for one, store in session.exec(ahead):
+        local = one.starts_at.astimezone(zone)
+        found[one.customer_id] = BookingPart(one.item, f"{spoken(local.date())} {local:%H:%M}", store or "")
     return found
 
 
@@ -250,9 +264,8 @@ def campaigns(session: Session, userids: Iterable[str], today: date) -> dict[str
         .order_by(col(Campaign.ends_on).desc(), col(Campaign.id).desc())
     )
     found: dict[str, CampaignPart] = {}
-    for some in chunks(userids):
-        for userid, name, ends_on in session.exec(running.where(col(CampaignStaff.userid).in_(some))):
-            found[userid] = CampaignPart(name, spoken(ends_on))
+    for userid, name, ends_on in session.exec(running.where(among(session, col(CampaignStaff.userid), userids))):
+        found[userid] = CampaignPart(name, spoken(ends_on))
     return found
 
 
@@ -265,10 +278,9 @@ def held(session: Session, ids: Iterable[int], today: date) -> dict[int, OfferPa
         .order_by(col(OfferGrant.id))
     )
     found = {}
-    for some in chunks(ids):
-        for grant, offer in session.exec(given.where(col(OfferGrant.customer_id).in_(some))):
-            if grant.expires_on is None or grant.expires_on >= today:
-                found[grant.customer_id] = OfferPart(offer.name, offer.terms, spoken(grant.expires_on))
+    for grant, offer in session.exec(given.where(among(session, col(OfferGrant.customer_id), ids))):
+        if grant.expires_on is None or grant.expires_on >= today:
+            found[grant.customer_id] = OfferPart(offer.name, offer.terms, spoken(grant.expires_on))
     return found
 
 
@@ -291,9 +303,3 @@ def yuan(fen: int) -> str:
         return ""
     whole, rest = divmod(fen, 100)
     return f"{whole}.{rest:02}元" if rest else f"{whole}元"
-
-
-def chunks(values: Iterable[T]) -> Iterator[Sequence[T]]:
-    """The values by the few hundred: a statement takes only so many variables."""
-    listed = list(values)
-    return (listed[start : start + CHUNK] for start in range(0, len(listed), CHUNK))

@@ -1,7 +1,7 @@
 """What steps do besides making to-dos: tags, stages, a line to the leader, mass sends that staff confirm."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Table, insert, select, update
@@ -15,7 +15,7 @@ from contacts.facts import LayerMove
 from contacts.leaders import leaders_of
 from contacts.models import Customer
 from contacts.tag_push import Pair
-from contacts.tagging import Why, change_tags
+from contacts.tagging import Why, change_tags_of
 from contacts.tags import LOCAL, RULE, Tag, TagGroup
 from scripts_library.context import contexts
 from sop import mass_sends, rules
@@ -33,27 +33,30 @@ def cause(moves: Any) -> str:
 
 def tag(moves: Any, action: rules.TagAction, group: Sequence[Any]) -> None:
     """Tags of the pair with the member in charge."""
-    why = Why(RULE, moves.now, cause=cause(moves))
-    known = tag_ids(moves.session, [*action.add, *action.remove])
+    pairs = []
     for run in group:
         userid = moves.charge.now(run.userid, run.customer_id)
         if userid is None:
             moves.note(run, "skipped", "nobody is in charge of her")
             continue
-        put_tags(moves.session, Pair(run.customer_id, userid), why, known, action)
+        pairs.append(Pair(run.customer_id, userid))
         moves.note(run, "tagged")
+    put_tags(moves.session, pairs, Why(RULE, moves.now, cause=cause(moves)), action)
 
 
-def put_tags(session: Session, pair: Pair, why: Why, known: Mapping[str, str], action: rules.TagAction) -> None:
-    """Put tags on a pair and take others off; one that the platform does not have yet is made there first."""
+def put_tags(session: Session, pairs: Sequence[Pair], why: Why, action: rules.TagAction) -> None:
+    """Put tags on pairs and take others off; one that the platform does not have yet is made there first."""
+    if not pairs:
+        return
+    known = tag_ids(session, [*action.add, *action.remove])
     add = [known[name] for name in action.add if name in known]
     remove = [known[name] for name in action.remove if name in known]
-    change_tags(session, pair, why, add=[one for one in add if not one.startswith(LOCAL)], remove=remove)
+    change_tags_of(session, pairs, why, add=[one for one in add if not one.startswith(LOCAL)], remove=remove)
     for one in add:
         if one.startswith(LOCAL):
             group, _, name = one.removeprefix(LOCAL).partition("/")
-            key = f"{why.cause}:{pair.customer_id}:{pair.userid}:{why.at:%Y-%m-%d}"
-            ask_for_tag(session, pair, why, group=group, name=name, cause=key)
+            key = f"{why.cause}:{why.at:%Y-%m-%d}"
+            ask_for_tag(session, pairs, why, group=group, name=name, cause=key)
 
 
 def tag_ids(session: Session, names: Sequence[str]) -> dict[str, str]:

@@ -11,31 +11,24 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Table, bindparam, insert, select, update
+from sqlalchemy import select, update
 from sqlmodel import Session, col
 
 from bot.database import defaults
-from contacts.models import Customer, FollowUser
+from contacts.bulk import among, insert_rows
+from contacts.models import FollowUser
 from contacts.offers import RESERVED
 from contacts.tags import RULE
 from contacts.touches import touches_of_week
 from sop import acts, rules
 from sop.conditions import C, Day, holds
-from sop.enrol import Charge, charge_of, chunks
+from sop.enrol import Charge, charge_of
 from sop.exits import happened
 from sop.offers import Reason, Wish, give, offer_words
-from sop.sops import ACTIVE, FINISHED, OPEN, Run, Sop, SopVersion, StepOutcome, Todo
+from sop.sops import ACTIVE, FINISHED, OPEN, OUTCOMES, RUNS, TODOS, Sop, SopVersion, Todo
 from sop.words import words_of
 
-RUNS: Table = Run.__table__  # type: ignore[attr-defined]
-TODOS: Table = Todo.__table__  # type: ignore[attr-defined]
-OUTCOMES: Table = StepOutcome.__table__  # type: ignore[attr-defined]
 BLANK_TODO = {name: value for name, value in defaults(Todo).items() if name != "id"}
-MOVE = (
-    update(RUNS)
-    .where(RUNS.c.id == bindparam("which"))
-    .values({name: bindparam(f"new_{name}") for name in ("position", "bases", "due_on", "state", "arm", "ended_at")})
-)
 ROUNDS = 100
 """More than any rule has steps: a guard, no limit anybody meets."""
 TOUCHES_A_WEEK = 3
@@ -200,19 +193,14 @@ def split(moves: Moves, action: rules.Split, group: list[Standing]) -> None:
 
 def holding(session: Session, condition: Any, day: Day, group: Sequence[Standing]) -> set[int]:
     """The customers of a group for whom a condition holds."""
-    found: set[int] = set()
-    for part in chunks(sorted({run.customer_id for run in group})):
-        query = select(col(Customer.id)).where(col(Customer.id).in_(part), holds(condition, day))
-        found.update(number for number in session.scalars(query) if number)
-    return found
+    ids = {run.customer_id for run in group}
+    return set(session.scalars(select(C.id).where(among(session, C.id, ids), holds(condition, day))))
 
 
 def wait(moves: Moves, action: rules.WaitFor, day: int, group: list[Standing]) -> None:
     """Look each day whether it happened; after the last day go the other way."""
-    came: set[int] = set()
-    for part in chunks([run.id for run in group]):
-        query = select(RUNS.c.id).where(RUNS.c.id.in_(part), happened(action.event, RUNS.c.since))
-        came.update(moves.session.scalars(query))
+    these = among(moves.session, RUNS.c.id, [run.id for run in group])
+    came = set(moves.session.scalars(select(RUNS.c.id).where(these, happened(action.event, RUNS.c.since))))
     for run in group:
         last = run.bases[-1] + timedelta(days=day + action.days)
         if run.id in came:
@@ -297,20 +285,15 @@ def not_too_often(moves: Moves, group: list[Standing]) -> list[Standing]:
 
 def often_touched(moves: Moves, group: Sequence[Standing]) -> set[int]:
     """Customers reached as often as is decent in the last seven days."""
-    often: set[int] = set()
-    for part in chunks(sorted({run.customer_id for run in group})):
-        reached = touches_of_week(C.id, moves.now) >= TOUCHES_A_WEEK
-        often.update(moves.session.scalars(select(C.id).where(C.id.in_(part), reached)))
-    return often
+    reached = touches_of_week(C.id, moves.now) >= TOUCHES_A_WEEK
+    these = among(moves.session, C.id, {run.customer_id for run in group})
+    return set(moves.session.scalars(select(C.id).where(these, reached)))
 
 
 def friends_of(session: Session, group: Sequence[Standing]) -> set[int]:
     """Customers who are WeCom friends of somebody here: the others can only be called."""
-    friends: set[int] = set()
-    for part in chunks(sorted({run.customer_id for run in group})):
-        living = (col(FollowUser.customer_id).in_(part), col(FollowUser.lost_at).is_(None))
-        friends.update(session.scalars(select(col(FollowUser.customer_id)).where(*living)))
-    return friends
+    theirs = among(session, col(FollowUser.customer_id), {run.customer_id for run in group})
+    return set(session.scalars(select(col(FollowUser.customer_id)).where(theirs, col(FollowUser.lost_at).is_(None))))
 
 
 def row_of(moves: Moves, action: rules.TodoAction, run: Standing, said: tuple[str, str]) -> dict[str, Any]:
@@ -335,23 +318,19 @@ def row_of(moves: Moves, action: rules.TodoAction, run: Standing, said: tuple[st
 
 
 def write(session: Session, moves: Moves) -> None:
-    """Everything the rounds made, a few statements for all."""
-    connection = session.connection()
-    if moves.outcomes:
-        connection.execute(insert(OUTCOMES), moves.outcomes)
-    if moves.todos:
-        connection.execute(insert(TODOS), moves.todos)
-    rows = [
-        {
-            "which": run.id,
-            "new_position": run.position,
-            "new_bases": [one.isoformat() for one in run.bases],
-            "new_due_on": run.due_on,
-            "new_state": run.state,
-            "new_arm": run.arm,
-            "new_ended_at": moves.now if run.state == FINISHED else None,
+    """Everything the rounds made, a statement for each place where runs stand now."""
+    insert_rows(session, OUTCOMES, moves.outcomes, all_new=True)
+    insert_rows(session, TODOS, moves.todos, all_new=True)
+    places: dict[Any, list[int]] = defaultdict(list)
+    for run in moves.standing:
+        places[run.position, tuple(run.bases), run.due_on, run.state, run.arm].append(run.id)
+    for (position, bases, due_on, state, arm), ids in places.items():
+        where = {
+            "position": position,
+            "bases": [one.isoformat() for one in bases],
+            "due_on": due_on,
+            "state": state,
+            "arm": arm,
+            "ended_at": moves.now if state == FINISHED else None,
         }
-        for run in moves.standing
-    ]
-    if rows:
-        connection.execute(MOVE, rows)
+        session.execute(update(RUNS).where(among(session, RUNS.c.id, ids)).values(where))

@@ -5,18 +5,17 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import Table, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import select
 from sqlmodel import Session, col
 
 from bot.database import defaults
+from contacts.bulk import among, insert_rows
 from contacts.calendar import Rota, rota
 from contacts.models import Customer, FollowUser, Staff
 from sop import rules
-from sop.sops import Run, SopVersion
+from sop.sops import RUNS, Run, SopVersion
 from sop.triggers import Occurrence, Window, find
 
-RUNS: Table = Run.__table__  # type: ignore[attr-defined]
 BLANK = {name: value for name, value in defaults(Run).items() if name != "id"}
 ROWS = 400
 LONGEST_BREAK = 40
@@ -53,15 +52,12 @@ class Charge:
 
 def charge_of(session: Session, customer_ids: Iterable[int], today: date, userids: Iterable[str] = ()) -> Charge:
     """Who is in charge of these customers, read in sets."""
-    ids = sorted(set(customer_ids))
-    main: dict[int, str] = {}
-    tied: dict[int, str] = {}
-    for part in chunks(ids):
-        query = select(col(Customer.id), col(Customer.main_userid)).where(col(Customer.id).in_(part))
-        main |= {number: userid for number, userid in session.execute(query) if userid}
-        ties = select(col(FollowUser.customer_id), col(FollowUser.userid)).order_by(col(FollowUser.added_at))
-        living = (col(FollowUser.customer_id).in_(part), col(FollowUser.lost_at).is_(None))
-        tied |= {row.customer_id: row.userid for row in session.execute(ties.where(*living))}
+    ids = set(customer_ids)
+    query = select(col(Customer.id), col(Customer.main_userid)).where(among(session, col(Customer.id), ids))
+    main = {number: userid for number, userid in session.execute(query) if userid}
+    ties = select(col(FollowUser.customer_id), col(FollowUser.userid)).order_by(col(FollowUser.added_at))
+    living = (among(session, col(FollowUser.customer_id), ids), col(FollowUser.lost_at).is_(None))
+    tied = {row.customer_id: row.userid for row in session.execute(ties.where(*living))}
     active = frozenset(session.scalars(select(col(Staff.userid)).where(col(Staff.active))))
     named = ({*main.values(), *tied.values(), *userids}) & active
     reach = timedelta(days=LONGEST_BREAK * 2)
@@ -76,7 +72,7 @@ def chunks(values: list[Any]) -> Iterator[list[Any]]:
 
 def enrol(session: Session, version: SopVersion, window: Window, only: list[int] | None = None) -> int:
     """Begin a run for whomever the version's trigger found; answers how many are new."""
-    occurrences = find(session, version.rule, window, only)
+    occurrences = find(session, version.rule, window, only, sop_id=version.sop_id)
     if not occurrences:
         return 0
     charge = charge_of(
@@ -85,14 +81,7 @@ def enrol(session: Session, version: SopVersion, window: Window, only: list[int]
         window.day.today,
         (one.userid for one in occurrences if one.userid),
     )
-    rows = [row_of(version, one, charge) for one in occurrences]
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(RUNS).on_conflict_do_nothing(index_elements=["sop_id", "customer_id", "occurrence"])
-    connection = session.connection()
-    before = connection.execute(select(RUNS.c.id).order_by(RUNS.c.id.desc()).limit(1)).scalar() or 0
-    connection.execute(statement, rows)
-    new = select(RUNS.c.id).where(RUNS.c.id > before, RUNS.c.version_id == version.id)
-    return len(connection.execute(new).all())
+    return len(insert_rows(session, RUNS, [row_of(version, one, charge) for one in occurrences], ["id"]))
 
 
 def row_of(version: SopVersion, one: Occurrence, charge: Charge) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import ColumnElement, Table, and_, exists, or_, select, update
+from sqlalchemy import ColumnElement, and_, exists, or_, select, update
 from sqlmodel import Session, col
 
 from contacts.care import may_be_contacted
@@ -12,10 +12,8 @@ from contacts.models import Customer, FollowUser
 from contacts.tags import PairTag, Tag
 from sop import rules
 from sop.conditions import CANCELLED, ONE
-from sop.sops import ACTIVE, EXITED, FINISHED, OPEN, WITHDRAWN, Run, SopVersion, Todo
+from sop.sops import ACTIVE, EXITED, FINISHED, OPEN, RUNS, TODOS, WITHDRAWN, SopVersion, Todo
 
-RUNS: Table = Run.__table__  # type: ignore[attr-defined]
-TODOS: Table = Todo.__table__  # type: ignore[attr-defined]
 R = RUNS.c
 GOOD_RESULTS = ("replied", "booked", "deal")
 WINDOW_OVER = "the window is over"

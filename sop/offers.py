@@ -3,7 +3,7 @@
 A step's to-do reserves its offer; what becomes of the to-do decides whether it was given or goes back (`settle`).
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -13,16 +13,16 @@ from sqlalchemy import Table, and_, exists, func, insert, select, update
 from sqlmodel import Session, col
 
 from bot.database import defaults
+from bot.jobs import in_state
 from contacts.models import Customer
 from contacts.offers import GIVEN, GRANTS, RESERVED, REVOKED, WELCOME_GIFT, Offer, OfferGrant, put_back
 from scripts_library.context import spoken
 from sop import rules
 from sop.conditions import Day, holds
 from sop.enrol import chunks
-from sop.sops import DONE, NOT_APPLICABLE, OPEN, WITHDRAWN, Todo
+from sop.sops import DONE, NOT_APPLICABLE, OPEN, TODOS, WITHDRAWN
 
 OFFERS: Table = Offer.__table__  # type: ignore[attr-defined]
-TODOS: Table = Todo.__table__  # type: ignore[attr-defined]
 BLANK = {name: value for name, value in defaults(OfferGrant).items() if name != "id"}
 CONDITION: TypeAdapter[rules.Condition] = TypeAdapter(rules.Condition)
 NOT_HANDED_OVER = "the to-do was not done"
@@ -181,23 +181,26 @@ def row_of(offer: Offer, wish: Wish, why: Reason, state: str, until: date | None
 def settle(session: Session, now: datetime, run_ids: Iterable[int] | None = None) -> None:
     """Let grants follow their to-dos: done, it is given; taken back or not applicable, it returns to the stock.
 
-    A press that is undone is followed too.
+    Of `run_ids`, whose to-dos somebody pressed, a press that was undone is followed too; without them every offer that
+    is set aside is looked at.
     """
     todo = and_(TODOS.c.run_id == GRANTS.c.run_id, TODOS.c.position == GRANTS.c.position)
-    mine = GRANTS.c.run_id.in_(list(run_ids)) if run_ids is not None else GRANTS.c.state == RESERVED
+    reserved = in_state(GRANTS.c, RESERVED)
     undone = and_(GRANTS.c.state == REVOKED, GRANTS.c.reason == NOT_HANDED_OVER)
     given = {"state": GIVEN, "at": now}
     back = {"state": REVOKED, "revoked_at": now, "reason": NOT_HANDED_OVER}
     again = {"state": RESERVED, "revoked_at": None, "reason": ""}
-    moves: Iterator[tuple[Any, tuple[str, ...], dict[str, Any], int]] = iter((
-        (GRANTS.c.state == RESERVED, (DONE,), given, 0),
-        (GRANTS.c.state == RESERVED, (WITHDRAWN, NOT_APPLICABLE), back, 1),
-        (GRANTS.c.state == GIVEN, (OPEN,), again, 0),
-        (undone, (OPEN,), again, -1),
-    ))  # fmt: skip
+    moves: list[tuple[Any, tuple[str, ...], dict[str, Any], int]] = [
+        (reserved, (DONE,), given, 0),
+        (reserved, (WITHDRAWN, NOT_APPLICABLE), back, 1),
+    ]
+    mine = GRANTS.c.run_id.is_not(None)
+    if run_ids is not None:
+        mine = GRANTS.c.run_id.in_(list(run_ids))
+        moves += [(GRANTS.c.state == GIVEN, (OPEN,), again, 0), (undone, (OPEN,), again, -1)]
     for state, todo_states, values, returned in moves:
         theirs = exists(select(1).where(todo, TODOS.c.state.in_(todo_states)))
-        moved = update(GRANTS).where(GRANTS.c.run_id.is_not(None), mine, state, theirs).values(**values)
+        moved = update(GRANTS).where(mine, state, theirs).values(**values)
         codes = list(session.connection().execute(moved.returning(GRANTS.c.offer_code)).scalars())
         if returned:
             put_back(session, codes, returned)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Table, bindparam, func, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, func, select, update
 from sqlmodel import Session, col
 
 from bot.clock import Clock
@@ -23,7 +23,7 @@ from contacts.tags import CHAT, CLIENT, PAGE, TagChange
 from contacts.touches import TOUCH_DAYS
 from sop.conditions import CANCELLED, at
 from sop.enrol import chunks
-from sop.sops import DONE, Todo
+from sop.sops import DONE, TODOS
 from sop.sqltime import WholeDays
 
 OUTCOMES = "outcomes"
@@ -32,7 +32,6 @@ ORDERED, VISITED, BOOKED, REPLIED, TAGGED = "ordered", "visited", "booked", "rep
 """The weightiest first: a to-do keeps the weightiest, with when it first happened."""
 SPOKEN_WITH = frozenset({"replied", "booked", "deal", "refused"})
 """Results of which a member says that the customer answered."""
-TODOS: Table = Todo.__table__  # type: ignore[attr-defined]
 T = TODOS.c
 SPAN = 20_000
 """To-dos looked at together at night."""

@@ -25,7 +25,8 @@ from scripts_library.loading import GENERAL, load_content, one_script, store
 from scripts_library.scripts import ScriptRefused
 from sop import rules
 from sop.lookup import LookupRow, LookupTable
-from sop.sops import Sop, SopVersion, missing_parts, publish, save
+from sop.parts import missing_parts
+from sop.sops import Sop, SopVersion, publish, save
 
 FOLDER = Path(__file__).parent / "packs"
 
@@ -134,7 +135,7 @@ def read_pack(source: str) -> Pack:
     if not Path(source).suffix and source not in names():
         raise rules.RuleRefused(f"there is no pack {source}; there are {', '.join(names())}, or name a .yaml file")
     try:
-        return Pack.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return Pack.model_validate(yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader))
     except (OSError, UnicodeDecodeError) as error:
         raise rules.RuleRefused(f"{source} cannot be read: {error}") from error
     except yaml.YAMLError as error:
@@ -202,7 +203,7 @@ def add_parts(session: Session, pack: Pack, code: str, now: datetime) -> None:
 
 def check_condition(session: Session, place: str, condition: rules.Condition | None) -> None:
     """Refuse a condition that names what is not there. Raises `RuleRefused`."""
-    if problems := list(missing_parts(session, condition)):
+    if problems := missing_parts(session, [condition])[0]:
         raise rules.RuleRefused("; ".join(f"{place}.conditions.{one}" for one in problems))
 
 

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Column, Table, and_, bindparam, delete, func, or_, select, update
+from sqlalchemy import Column, and_, delete, exists, func, or_, select, update
 from sqlmodel import Field, Session, SQLModel, col
 
 from bot.clock import Clock
@@ -19,6 +19,7 @@ from bot.database import BigId, UtcTime
 from bot.jobs import Done, Job, NewJob, Priority, enqueue
 from bot.language import speaking
 from bot.observability import log
+from contacts.bulk import among, update_rows
 from contacts.calendar import Rota, rota
 from contacts.care import may_be_contacted
 from contacts.layers import recompute
@@ -28,7 +29,7 @@ from contacts.tag_push import Pair
 from contacts.tagging import Why
 from contacts.tags import RULE
 from sop import rules
-from sop.acts import put_tags, tag_ids
+from sop.acts import put_tags
 from sop.advance import advance
 from sop.card_refresh import list_changed
 from sop.conditions import Day, day_of
@@ -38,20 +39,9 @@ from sop.offers import settle
 from sop.outcomes import link
 from sop.overdue import LOOK_BACK
 from sop.reminders import remind
-from sop.sops import FINISHED, OPEN, WITHDRAWN, Run, Sop, SopVersion, Todo, sound
+from sop.sops import ACTIVE, FINISHED, OPEN, TODOS, WITHDRAWN, Run, Sop, SopVersion, Todo, sound
 from sop.triggers import Window, window_of
 
-TODOS: Table = Todo.__table__  # type: ignore[attr-defined]
-PLACE = (
-    update(TODOS)
-    .where(TODOS.c.id == bindparam("which"))
-    .values(
-        userid=bindparam("new_userid"),
-        shown_on=bindparam("new_shown"),
-        number=bindparam("new_number"),
-        carried=bindparam("new_carried"),
-    )
-)
 PLAN, FIRE = "plan", "fire"
 """Kinds of jobs: the morning's plan; rules looking at customers something just happened to."""
 FIRE_SECONDS, FIRE_AT_ONCE = 2, 4000
@@ -102,12 +92,23 @@ def in_force(session: Session) -> list[tuple[Sop, SopVersion]]:
     return [(sop, version) for sop, version in rows]
 
 
-def running(session: Session, sop: Sop, only: list[int] | None = None) -> list[SopVersion]:
-    """The versions of a SOP that still have runs under way (of `only` these customers): each by its own text."""
-    waiting = select(col(Run.version_id)).where(col(Run.sop_id) == sop.id, col(Run.state) == "active").distinct()
-    if only is not None:
-        waiting = waiting.where(col(Run.customer_id).in_(only))
-    return list(session.scalars(select(SopVersion).where(col(SopVersion.id).in_(waiting))))
+def under_way(session: Session) -> list[tuple[Sop, SopVersion]]:
+    """The versions of active SOPs that are in force or still have runs: a run goes on by the text it began with.
+
+    The weightiest SOP's first, and of each the one in force.
+    """
+    runs = exists().where(col(Run.version_id) == col(SopVersion.id), col(Run.state) == ACTIVE)
+    in_force = col(SopVersion.id) == col(Sop.version_id)
+    query = select(Sop, SopVersion).join(SopVersion, col(SopVersion.sop_id) == col(Sop.id))
+    order = (col(Sop.priority).desc(), col(Sop.id), ~in_force, col(SopVersion.id))
+    rows = session.execute(query.where(col(Sop.active), or_(in_force, runs)).order_by(*order))
+    return [(sop, version) for sop, version in rows]
+
+
+def running(session: Session, customer_ids: list[int]) -> set[int]:
+    """The versions these customers have runs of under way."""
+    theirs = (col(Run.customer_id).in_(customer_ids), col(Run.state) == ACTIVE)
+    return set(session.scalars(select(col(Run.version_id)).where(*theirs).distinct()))
 
 
 def plan(session: Session, today: date, now: datetime, zone: ZoneInfo) -> Counts:
@@ -116,16 +117,11 @@ def plan(session: Session, today: date, now: datetime, zone: ZoneInfo) -> Counts
     window = window_of(session, day, since_last(session, today))
     take_acts(session, day.start(window.first))
     counts = Counts()
-    for sop, version in in_force(session):
-        if not sound(session, sop, version):
-            continue
-        counts.enrolled += enrol(session, version, window)
-        for one in running(session, sop):
-            if one.id != version.id and not sound(session, sop, one):
-                continue
-            counts.ended += exit_runs(session, one, today, now)
-            mark_windows(session, sop, one, day, now)
-            counts.todos += advance(session, sop, one, day=day, now=now)
+    for sop, version in sound(session, under_way(session), words=True):
+        if version.id == sop.version_id:
+            counts.enrolled += enrol(session, version, window)
+        counts.ended += end(session, sop, version, day, now=now)
+        counts.todos += advance(session, sop, version, day=day, now=now)
     counts.todos += remind(session, today)
     tidy(session, day, now)
     settle(session, now)
@@ -149,40 +145,57 @@ def fire(session: Session, customer_ids: list[int], now: datetime, zone: ZoneInf
     """Something happened to these customers: enrol, end and advance them at once; a same-day step is made today."""
     today = now.astimezone(zone).date()
     day = day_of(session, today, zone)
-    window = Window(day, today, {})
-    take_acts(session, day.ago(LOOK_BACK_DAYS), customer_ids)
+    versions = sound(session, under_way(session))
     counts = Counts()
-    for sop, version in in_force(session):
-        if version.rule.when.kind not in BY_THE_CLOCK:
-            counts.enrolled += enrol(session, version, window, customer_ids)
-        for one in running(session, sop, customer_ids):
-            if not sound(session, sop, one):
-                continue
-            counts.ended += exit_runs(session, one, today, now, customer_ids)
-            counts.todos += advance(session, sop, one, day=day, now=now, only=customer_ids)
-    leave_alone(session, day, now, customer_ids)
-    link(session, customer_ids, now)
+    for part in chunks(customer_ids):
+        made = fire_part(session, versions, part, day, now)
+        counts.enrolled, counts.ended = counts.enrolled + made.enrolled, counts.ended + made.ended
+        counts.todos += made.todos
     settle(session, now)
     if counts.todos:
         choose(session, day, late=True)
     return counts
 
 
+def fire_part(
+    session: Session, versions: list[tuple[Sop, SopVersion]], ids: list[int], day: Day, now: datetime
+) -> Counts:
+    """As many customers as one statement takes."""
+    counts = Counts()
+    take_acts(session, day.ago(LOOK_BACK_DAYS), ids)
+    window = Window(day, day.today, {})
+    for sop, version in versions:
+        if version.id == sop.version_id and version.rule.when.kind not in BY_THE_CLOCK:
+            counts.enrolled += enrol(session, version, window, ids)
+    theirs = running(session, ids)
+    for sop, version in versions:
+        if version.id in theirs:
+            counts.ended += end(session, sop, version, day, now=now, only=ids)
+            counts.todos += advance(session, sop, version, day=day, now=now, only=ids)
+    leave_alone(session, day, now, ids)
+    link(session, ids, now)
+    return counts
+
+
+def end(
+    session: Session, sop: Sop, version: SopVersion, day: Day, *, now: datetime, only: list[int] | None = None
+) -> int:
+    """End the version's runs that are over; whose window ended without its goal gets the rule's mark."""
+    ended = exit_runs(session, version, day.today, now, only)
+    if ended and version.rule.until.mark:
+        mark_windows(session, sop, version, day, now)
+    return ended
+
+
 def mark_windows(session: Session, sop: Sop, version: SopVersion, day: Day, now: datetime) -> None:
-    """Put the rule's mark on customers whose window ended just now without its goal."""
-    rule: rules.Rule = version.rule
-    if not rule.until.mark:
-        return
+    """Put the rule's mark on customers whose window ended just now."""
     over = (col(Run.version_id) == version.id, col(Run.state) == FINISHED, col(Run.reason) == WINDOW_OVER)
     rows = session.execute(select(Run.customer_id, Run.userid).where(*over, col(Run.ended_at) == now)).all()  # type: ignore[call-overload]
-    known = tag_ids(session, [rule.until.mark])
-    mark = rules.TagAction(kind="tag", add=[rule.until.mark])
     charge = charge_of(session, (row.customer_id for row in rows), day.today)
-    for row in rows:
-        userid = charge.now(row.userid, row.customer_id)
-        if userid:
-            why = Why(RULE, now, cause=f"{sop.name} v{version.number}")
-            put_tags(session, Pair(row.customer_id, userid), why, known, mark)
+    owners = [(row.customer_id, charge.now(row.userid, row.customer_id)) for row in rows]
+    pairs = [Pair(customer_id, userid) for customer_id, userid in owners if userid]
+    why = Why(RULE, now, cause=f"{sop.name} v{version.number}")
+    put_tags(session, pairs, why, rules.TagAction(kind="tag", add=[version.rule.until.mark]))
 
 
 def tidy(session: Session, day: Day, now: datetime) -> None:
@@ -221,7 +234,7 @@ def choose(session: Session, day: Day, *, late: bool = False) -> None:
     best = func.row_number().over(
         partition_by=TODOS.c.customer_id, order_by=(TODOS.c.priority.desc(), TODOS.c.due_on, TODOS.c.id)
     )
-    names = ("id", "userid", "due_on", "value_fen", "shown_on", "number")
+    names = ("id", "userid", "due_on", "value_fen", "shown_on", "number", "carried")
     query = select(*(TODOS.c[name] for name in names), best.label("nth")).where(open_)
     order = (TODOS.c.due_on, TODOS.c.value_fen.desc(), TODOS.c.priority.desc(), TODOS.c.id)
     rows = session.execute(query.order_by(*order)).all()
@@ -232,9 +245,8 @@ def choose(session: Session, day: Day, *, late: bool = False) -> None:
                 given[row.userid] = max(given[row.userid], row.number or 0)
         rows = [row for row in rows if row.shown_on != day.today]
     days = rota(session, {row.userid for row in rows}, day.today, day.today + timedelta(days=LOOK_AHEAD_DAYS))
-    places = [place(row, day, days, given) for row in rows]
-    if places:
-        session.connection().execute(PLACE, places)
+    places = ((row, place(row, day, days, given)) for row in rows)
+    update_rows(session, TODOS, [new for row, new in places if any(getattr(row, name) != new[name] for name in new)])
 
 
 def place(row: Any, day: Day, days: Rota, given: Counter[str]) -> dict[str, Any]:
@@ -252,11 +264,11 @@ def place(row: Any, day: Day, days: Rota, given: Counter[str]) -> dict[str, Any]
         carried = "another to-do for this customer goes first"
     elif not carried and given[userid] >= AT_MOST:
         carried = f"{AT_MOST} a day; what ends first and is worth most goes first"
-    here = {"which": row.id, "new_userid": userid, "new_carried": carried}
+    here = {"id": row.id, "userid": userid, "carried": carried}
     if carried:
-        return {**here, "new_shown": None, "new_number": None}
+        return {**here, "shown_on": None, "number": None}
     given[userid] += 1
-    return {**here, "new_shown": day.today, "new_number": given[userid]}
+    return {**here, "shown_on": day.today, "number": given[userid]}
 
 
 def planner(zone: ZoneInfo, clock: Clock, language: str) -> Callable[[Job], Awaitable[Done]]:
@@ -296,7 +308,7 @@ def listener(clock: Clock) -> Callable[[Job], Awaitable[Done]]:
 def relieved(session: Session, customer_ids: list[int], today: date, now: datetime) -> list[str]:
     """Members whose list of today just lost a to-do by itself: she came, ordered, wants to be left in peace."""
     closed = (col(Todo.state) == WITHDRAWN, col(Todo.closed_at) == now, col(Todo.shown_on) == today)
-    whose = select(col(Todo.userid)).where(*closed, col(Todo.customer_id).in_(customer_ids))
+    whose = select(col(Todo.userid)).where(*closed, among(session, col(Todo.customer_id), customer_ids))
     return sorted(set(session.scalars(whose)))
 
 
@@ -311,12 +323,11 @@ def firer(zone: ZoneInfo, clock: Clock, after: After) -> Callable[[Job], Awaitab
             now = clock.now()
             today = now.astimezone(zone).date()
             recompute(session, ids, now, job.key)
-            for part in chunks(ids):
-                if fire(session, part, now, zone).todos:
-                    after(session, today, now)
-                for userid in relieved(session, part, today, now):
-                    list_changed(session, userid, today, now)
-                session.execute(delete(Stirred).where(col(Stirred.customer_id).in_(part)))
+            if fire(session, ids, now, zone).todos:
+                after(session, today, now)
+            for userid in relieved(session, ids, today, now):
+                list_changed(session, userid, today, now)
+            session.execute(delete(Stirred).where(among(session, col(Stirred.customer_id), ids)))
 
         return Done("looked at", then=then)
 

@@ -12,7 +12,8 @@ from contacts.offers import Offer
 from sop import rules
 from sop.conditions import Day, day_of, parts
 from sop.enrol import charge_of
-from sop.sops import Sop, SopVersion, check_rule, steps_of
+from sop.parts import check_rule, steps_of
+from sop.sops import Sop, SopVersion
 from sop.triggers import Occurrence, find, window_of
 from sop.why import in_words
 

@@ -1,36 +1,20 @@
 """SOPs: drafts, published versions, runs of customers through them, and the to-dos they make."""
 
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Column, Index, UniqueConstraint, select, text, update
+from sqlalchemy import Column, Index, Table, UniqueConstraint, select, text, update
 from sqlmodel import Field, Session, SQLModel, col
 
 from bot.database import BigId, Typed, UtcTime
 from bot.observability import log
-from contacts.channels import Campaign, Channel
-from contacts.facts import Product
-from contacts.models import PLAIN_JSON, Attribute, Staff
-from contacts.offers import Offer
-from contacts.tags import Tag, TagGroup
-from scripts_library.attachments import Strict
-from scripts_library.context import VARIABLES as CONTEXT_VARIABLES
-from scripts_library.models import PUBLISHED, Script
-from scripts_library.rendering import TemplateRefused, Variable, check
+from contacts.models import PLAIN_JSON
 from sop import rules
-from sop.lookup import LookupTable
+from sop.parts import bad_words, check_rule, missing_parts
 
 ACTIVE, FINISHED, EXITED, PAUSED = "active", "finished", "exited", "paused"
 OPEN, DONE, NOT_APPLICABLE, WITHDRAWN = "open", "done", "not_applicable", "withdrawn"
-WORDS_BYTES = 2000
-PERSONAL = {"customer", "booking", "trigger", "offer"}
-"""Parts of the variables that differ from one customer to the next."""
-VARIABLES = CONTEXT_VARIABLES | {
-    "trigger.day": Variable("the day it is about: birthday, missed appointment, policy's end", "12月31日", "那天"),
-    "trigger.days": Variable("days between today and that day", "365", "几"),
-}
 
 
 class Sop(SQLModel, table=True):
@@ -110,7 +94,7 @@ class Todo(SQLModel, table=True):
     id: int | None = Field(default=None, sa_column=Column(BigId, primary_key=True, autoincrement=True))
     run_id: int | None = Field(default=None, sa_type=BigId)
     position: str = ""
-    sop_id: int | None = Field(default=None, index=True)
+    sop_id: int | None = None
     note_id: int | None = Field(default=None, sa_type=BigId, unique=True)
     """The note whose day of the next contact it is."""
     campaign_id: int | None = None
@@ -152,7 +136,13 @@ class Todo(SQLModel, table=True):
         Index("ix_todo_shown", "shown_on", "userid"),
         Index("ix_todo_closed", "closed_at"),
         Index("ix_todo_followed", "outcome_at"),
+        Index("ix_todo_sop", "sop_id", "closed_at"),
     )  # fmt: skip
+
+
+RUNS: Table = Run.__table__  # type: ignore[attr-defined]
+TODOS: Table = Todo.__table__  # type: ignore[attr-defined]
+OUTCOMES: Table = StepOutcome.__table__  # type: ignore[attr-defined]
 
 
 def save(session: Session, file: rules.RuleFile, now: datetime, pack: str = "") -> Sop:
@@ -210,137 +200,29 @@ def pause_runs(session: Session, version: SopVersion, reason: str) -> None:
     session.execute(update(Run).where(*waiting).values(state=PAUSED, reason=reason))
 
 
-def sound(session: Session, sop: Sop, version: SopVersion) -> bool:
-    """Whether a version can go on; one whose parts are gone is paused with the reason, the SOP with its own version."""
-    try:
-        check_rule(session, version.rule)
-    except rules.RuleRefused as refused:
+def sound(
+    session: Session, versions: Sequence[tuple[Sop, SopVersion]], *, words: bool = False
+) -> list[tuple[Sop, SopVersion]]:
+    """The versions that can go on, of all these, those in force before older ones of their SOP.
+
+    One whose parts are gone is paused with the reason, and the SOP with its version in force. `words`: their texts are
+    looked at too; they change only with the program.
+    """
+    missing = missing_parts(session, [version.rule for _, version in versions])
+    paused: set[int | None] = set()
+    good = []
+    for (sop, version), gone in zip(versions, missing, strict=True):
+        if sop.id in paused:
+            continue
+        problems = [*gone, *(bad_words(version.rule) if words else ())]
+        if not problems:
+            good.append((sop, version))
+            continue
+        reason = "; ".join(problems)
         if version.id == sop.version_id:
-            pause(session, sop, str(refused))
+            pause(session, sop, reason)
+            paused.add(sop.id)
         else:
-            pause_runs(session, version, str(refused))
-        log.warning("SOP paused", sop=sop.code, version=version.number, reason=str(refused))
-        return False
-    return True
-
-
-def check_rule(session: Session, rule: rules.Rule) -> None:
-    """Refuse a rule that names what is not there or words that cannot be filled. Raises `RuleRefused`."""
-    problems = list(missing_parts(session, rule)) + list(bad_words(rule))
-    if problems:
-        raise rules.RuleRefused("; ".join(problems))
-
-
-def missing_parts(session: Session, rule: Any) -> Iterator[str]:
-    """Each place of a rule or condition that names something we do not have, or that is not in use."""
-    places = list(named(rule))
-    wanted: dict[str, set[str]] = defaultdict(set)
-    for _place, kind, name in places:
-        wanted[kind].add(name)
-    known = {kind: KNOWN[kind](session, names) for kind, names in wanted.items()}
-    for place, kind, name in places:
-        if name not in known[kind]:
-            yield f"{place}: there is no {kind} {name}; make it first or choose another"
-        elif known[kind][name]:
-            yield f"{place}: {kind} {name} {known[kind][name]}"
-
-
-Known = dict[str, str]
-"""Names that are there, each with what is wrong with it; nothing wrong: an empty text."""
-
-
-def known_tags(session: Session, names: set[str]) -> Known:
-    """Tags by `name` or `group/name`."""
-    pairs = session.execute(
-        select(col(Tag.name), col(TagGroup.name))
-        .join(TagGroup, col(TagGroup.id) == col(Tag.group_id))
-        .where(~col(Tag.deleted), col(Tag.name).in_({one.rpartition("/")[2] for one in names} | names))
-    )
-    return {one: "" for name, group in pairs for one in (name, f"{group}/{name}")}
-
-
-def known_scripts(session: Session, names: set[str]) -> Known:
-    """Scripts by code; only a published one can be said."""
-    rows = session.execute(select(col(Script.code), col(Script.status)).where(col(Script.code).in_(names)))
-    return {code: "" if status == PUBLISHED else f"is {status}; publish it or choose another" for code, status in rows}
-
-
-def known_offers(session: Session, names: set[str]) -> Known:
-    """Offers by code."""
-    rows = session.execute(select(col(Offer.code), col(Offer.active)).where(col(Offer.code).in_(names)))
-    return {code: "" if active else "was retired; choose another" for code, active in rows}
-
-
-def by_column(column: Any) -> Callable[[Session, set[str]], Known]:
-    """Names that stand in a column."""
-    return lambda session, names: dict.fromkeys(session.scalars(select(column).where(column.in_(names))), "")
-
-
-KNOWN: dict[str, Callable[[Session, set[str]], Known]] = {
-    "tag": known_tags,
-    "script": known_scripts,
-    "offer": known_offers,
-    "attribute": by_column(col(Attribute.key)),
-    "channel": by_column(col(Channel.state)),
-    "campaign": by_column(col(Campaign.code)),
-    "table": by_column(col(LookupTable.name)),
-    "product": by_column(col(Product.sku)),
-    "member of staff": by_column(col(Staff.userid)),
-}
-"""How names of each kind are looked up."""
-NAMES = {
-    "tags": "tag", "tag": "tag", "add": "tag", "remove": "tag", "tagged": "tag", "mark": "tag", "states": "channel",
-    "codes": "campaign", "campaign": "campaign", "table": "table", "script": "script", "offer": "offer",
-    "sku": "product", "userids": "member of staff",
-}  # fmt: skip
-"""Fields that name something kept elsewhere."""
-DATES = ("birthday", "policy_end", "repurchase")
-
-
-def named(part: Any, place: str = "") -> Iterator[tuple[str, str, str]]:
-    """(place, kind, name) of whatever a rule refers to."""
-    if isinstance(part, list):
-        for number, one in enumerate(part):
-            yield from named(one, f"{place}.{number}")
-        return
-    if isinstance(part, dict):
-        for name, one in part.items():
-            yield from named(one, f"{place}.{name}")
-        return
-    if not isinstance(part, Strict):
-        return
-    for field in type(part).model_fields:
-        value, here = getattr(part, field), f"{place}.{field}".strip(".")
-        if field == "key" or (field == "field" and value not in DATES):
-            yield here, "attribute", value
-        elif field in NAMES and value:
-            yield from ((here, NAMES[field], one) for one in (value if isinstance(value, list) else [value]))
-        else:
-            yield from named(value, here)
-
-
-def bad_words(rule: rules.Rule) -> Iterator[str]:
-    """Each text that could not be filled in when its day comes."""
-    for place, step in steps_of(rule.what, "what"):
-        for field in ("words", "reason", "text"):
-            template = getattr(step.do, field, None)
-            if not template:
-                continue
-            shown = {f"show.{name}": Variable("a number", "9" * 12, "") for name in getattr(step.do, "show", {})}
-            try:
-                used = check(template, VARIABLES | shown, WORDS_BYTES)
-            except TemplateRefused as refused:
-                yield f"{place}.do.{field}: {refused}"
-                continue
-            personal = sorted(one for one in used if one.partition(".")[0] in PERSONAL)
-            if step.do.kind == "mass_send" and personal:
-                yield f"{place}.do.text: {', '.join(personal)} differs per customer; a mass send is one text for all"
-
-
-def steps_of(steps: Sequence[rules.Step], place: str) -> Iterator[tuple[str, rules.Step]]:
-    """Every step, nested ones included, with its place."""
-    for number, step in enumerate(steps):
-        here = f"{place}.{number}"
-        yield here, step
-        for name, block in rules.blocks(step.do).items():
-            yield from steps_of(block, f"{here}.do.{name}")
+            pause_runs(session, version, reason)
+        log.warning("SOP paused", sop=sop.code, version=version.number, reason=reason)
+    return good

@@ -4,9 +4,10 @@ Every trigger is a query of (customer_id, at or day, occurrence, userid) that st
 its cost follows what is due and not how many customers there are. An occurrence's key is the same whenever it is found.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from functools import singledispatch
+from functools import cache, singledispatch
 from typing import Any
 
 from dateutil.relativedelta import relativedelta
@@ -20,6 +21,7 @@ from contacts.models import ADDED, CONFIRMED, CUSTOMER, LOST, AttributeValue, Ti
 from contacts.tags import TagChange
 from sop import rules
 from sop.conditions import ALIVE, CANCELLED, CUSTOMERS, ONE, C, Day, at, holds
+from sop.sops import RUNS
 from sop.sqltime import WholeDays
 
 
@@ -237,30 +239,42 @@ def repurchase(window: Window, first: date, last: date) -> Found:
     return query.where(or_(*due), C.last_order_at == col(Order.at)).distinct()
 
 
-def find(session: Session, rule: rules.Rule, window: Window, only: list[int] | None = None) -> list[Occurrence]:
-    """Whom a rule's trigger finds in a window and its conditions let through; `only` these customers where given."""
+def find(
+    session: Session, rule: rules.Rule, window: Window, only: list[int] | None = None, *, sop_id: int | None = None
+) -> list[Occurrence]:
+    """Whom a rule's trigger finds in a window and its conditions let through; `only` these customers where given.
+
+    `sop_id`: without the occurrences this SOP has runs for.
+    """
     query = occurrences(rule.when, window)
     if rule.who is not None:
         query = query.where(holds(rule.who, window.day))
     if only is not None:
         query = query.where(C.id.in_(only))
+    if sop_id is not None:
+        each = query.subquery()
+        same = (RUNS.c.sop_id == sop_id, RUNS.c.customer_id == each.c.customer_id, RUNS.c.occurrence == each.c.key)
+        query = select(each).where(~exists(select(ONE).where(*same)))
     rows = session.connection().execute(query).all()
-    return [occurrence(row, rule.when, window) for row in rows]
+    start = cache(window.day.start)
+    return [occurrence(row, rule.when, window, start) for row in rows]
 
 
-def occurrence(row: Any, trigger: Any, window: Window) -> Occurrence:
+def occurrence(row: Any, trigger: Any, window: Window, start: Callable[[date], datetime]) -> Occurrence:
     """A row as an occurrence; dates move by the trigger's days, moments become the company's days."""
     moment = row.moment
     day = local(window, moment) if isinstance(moment, datetime) else moment
     if isinstance(trigger, rules.OnDate):
-        day = day + relativedelta(months=trigger.months) + timedelta(days=trigger.days)
+        if trigger.months:
+            day += relativedelta(months=trigger.months)
+        day += timedelta(days=trigger.days)
         if trigger.field == "repurchase":
             day = min(max(day, window.first), window.day.today)
     elif isinstance(trigger, rules.Silent):
         day += timedelta(days=trigger.days)
-    since = moment if isinstance(moment, datetime) else window.day.start(day)
+    since = moment if isinstance(moment, datetime) else start(day)
     if isinstance(trigger, rules.BookingMissed):
-        since = window.day.start(day)  # whoever came before her hour did come
+        since = start(day)  # whoever came before her hour did come
     return Occurrence(row.customer_id, day, row.key, row.userid, since)
 
 

@@ -1,7 +1,7 @@
 """The reason and the words of to-dos, filled for many customers at once."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Protocol
 
@@ -9,14 +9,15 @@ from pydantic import TypeAdapter
 from sqlalchemy import select
 from sqlmodel import Session, col
 
+from contacts.bulk import among
 from contacts.facts import Product
 from contacts.models import Customer
-from scripts_library.context import contexts, spoken
+from scripts_library.context import VARIABLES, contexts, spoken
 from scripts_library.models import Script, ScriptVersion
-from scripts_library.rendering import TemplateRefused, render
+from scripts_library.rendering import TemplateRefused, render, used_variables
 from sop import rules
 from sop.conditions import Day, holds, number
-from sop.enrol import chunks
+from sop.parts import VARIABLES as RULE_VARIABLES
 
 CONDITION: TypeAdapter[rules.Condition] = TypeAdapter(rules.Condition)
 FORMS = {"number": 1, "yuan": 100, "wan": 1_000_000}
@@ -30,11 +31,39 @@ class Standing(Protocol):
 
 
 @dataclass(frozen=True)
+class Text:
+    """A text to be filled for many; the same values are filled in once."""
+
+    template: str
+    names: Sequence[str]
+    """The variables it uses."""
+    known: dict[tuple[str, ...], str] = field(default_factory=dict)
+
+    def filled(self, values: Mapping[str, str]) -> str:
+        """The text with its values."""
+        key = tuple(values[name] for name in self.names)
+        if key not in self.known:
+            self.known[key] = fill(self.template, values)
+        return self.known[key]
+
+
+def text_of(template: str | None, shown: Iterable[str]) -> Text:
+    """A template with the variables it uses; empty when it cannot be filled."""
+    known = frozenset((*RULE_VARIABLES, *(f"show.{name}" for name in shown)))
+    try:
+        return Text(template or "", sorted(used_variables(template or "", known)))
+    except TemplateRefused:
+        return Text("", ())
+
+
+@dataclass(frozen=True)
 class Words:
     """Everything the words of one step need, read in sets."""
 
-    action: rules.TodoAction
-    script: str
+    reason: Text
+    words: Text
+    recorded: Sequence[str]
+    """The variables they use that stand in the record."""
     fallbacks: Mapping[str, str]
     day: Day
     contexts: Mapping[tuple[str, int], Any]
@@ -45,13 +74,13 @@ class Words:
 
     def of(self, run: Standing, userid: str) -> tuple[str, str]:
         """(reason, words) for one run."""
-        values = self.contexts[(userid, run.customer_id)].values(self.fallbacks)
+        values = self.contexts[(userid, run.customer_id)].values(self.fallbacks, self.recorded)
         values |= {"trigger.day": spoken(run.day), "trigger.days": str(abs((run.day - self.day.today).days))}
         values |= {f"show.{name}": by_id.get(run.customer_id, "") for name, by_id in self.shown.items()}
         if run.customer_id in self.products:
             values["product.name"] = self.products[run.customer_id]
         values |= self.offer
-        return fill(self.action.reason, values), fill(self.action.words or self.script, values)
+        return self.reason.filled(values), self.words.filled(values)
 
 
 def fill(template: str | None, values: Mapping[str, str]) -> str:
@@ -74,10 +103,13 @@ def words_of(
     """What the words of one step need for (run, member) pairs."""
     script, fallbacks = script_of(session, action.script)
     ids = sorted({run.customer_id for run, _ in group})
-    made = contexts(session, [(userid, run.customer_id) for run, userid in group], now, day.zone) if group else {}
+    reason, words = (text_of(one, action.show) for one in (action.reason, action.words or script))
+    recorded = sorted({*reason.names, *words.names} & VARIABLES.keys())
+    pairs = [(userid, run.customer_id) for run, userid in group]
+    made = contexts(session, pairs, now, day.zone, names=recorded) if group else {}
     shown = {name: numbers(session, one, ids, day) for name, one in action.show.items()}
     products = recommended(session, ids, day) if action.recommend else {}
-    return Words(action, script, fallbacks, day, made, shown, products, offer)
+    return Words(reason, words, recorded, fallbacks, day, made, shown, products, offer)
 
 
 def script_of(session: Session, code: str | None) -> tuple[str, Mapping[str, str]]:
@@ -92,13 +124,9 @@ def script_of(session: Session, code: str | None) -> tuple[str, Mapping[str, str
 
 def numbers(session: Session, shown: rules.Shown, ids: Sequence[int], day: Day) -> dict[int, str]:
     """A number of each customer as it is written."""
-    found: dict[int, str] = {}
-    for part in chunks(list(ids)):
-        query = select(col(Customer.id), number(shown.of, day)).where(col(Customer.id).in_(part))
-        for customer_id, value in session.execute(query):
-            if value is not None:
-                found[customer_id] = f"{float(value) / FORMS[shown.form]:g}"
-    return found
+    query = select(col(Customer.id), number(shown.of, day)).where(among(session, col(Customer.id), ids))
+    rows = ((customer_id, value) for customer_id, value in session.execute(query) if value is not None)
+    return {customer_id: f"{round(float(value) / FORMS[shown.form], 1):.12g}" for customer_id, value in rows}
 
 
 def recommended(session: Session, ids: Sequence[int], day: Day) -> dict[int, str]:
@@ -109,7 +137,6 @@ def recommended(session: Session, ids: Sequence[int], day: Day) -> dict[int, str
         if not product.conditions:
             continue
         condition = CONDITION.validate_python(product.conditions)
-        for part in chunks(list(ids)):
-            fits = select(col(Customer.id)).where(col(Customer.id).in_(part), holds(condition, day))
-            found |= {customer_id: product.name for customer_id in session.scalars(fits) if customer_id}
+        fits = select(col(Customer.id)).where(among(session, col(Customer.id), ids), holds(condition, day))
+        found |= {customer_id: product.name for customer_id in session.scalars(fits) if customer_id}
     return found

@@ -8,8 +8,9 @@ from sqlmodel import Session, func, select
 from bot.database import Database
 from contacts.offers import Offer
 from sop import packs, rules
+from sop.parts import check_rule
 from sop.preview import Preview, preview
-from sop.sops import Run, SopVersion, Todo, check_rule, publish, roll_back, save
+from sop.sops import Run, SopVersion, Todo, publish, roll_back, save
 from tests.sop.company import NOW, TODAY, ZONE, at, attribute, booking, customer, on
 
 ARMS = [{"name": "a", "share": 50}, {"name": "b", "share": 30}]
