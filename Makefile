@@ -29,6 +29,7 @@ bench: $(VENV)/installed-for-tests
 	$(BIN)/python -m bench.welcome
 	$(BIN)/python -m bench.startup
 	$(BIN)/python -m bench.search
+	$(BIN)/python -m bench.questions
 
 setup: $(VENV)/installed-for-tests
 

@@ -222,7 +222,7 @@ def taken_back(said: str, known: Known) -> Question | None:
 
 def change_of(said: str, known: Known) -> Question | None:
     """Why is it better or worse than before?"""
-    if not WHY.search(said):
+    if not WHY.search(said) or group_in(said)[0] == "buyer":  # new vs returning: two groups of one period
         return None
     compared = COMPARED.search(said)
     unit = next((period for words, period in THIS if compared and re.search(words, compared["with"])), "")

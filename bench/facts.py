@@ -2,7 +2,7 @@
 
 `python -m bench.facts [FACTS] [sqlite|postgresql …]`: at 10,000,000 facts 5,000 staff and 1,000,000 customers over two
 years; fewer facts, fewer of both. Three in ten facts are orders, as many their credited lines, two in ten each ties and
-touches. DuckDB comes with `pip install duckdb`; without it its column stays empty.
+touches. DuckDB comes with `pip install -e '.[bench]'`; without it its column stays empty.
 """
 
 import asyncio
