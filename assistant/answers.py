@@ -71,15 +71,21 @@ def period_of(session: Session, asker: Asker, name: str) -> Period:
 
 def numbers(session: Session, asker: Asker, question: Numbers) -> list[str]:
     """One or more metrics, in groups if asked."""
+    found, whose, period = looked_up(session, asker, question)
+    lines = [_("{days}, {whose}").format(days=days(period), whose=label(found, whose))]
+    for one in found:
+        lines += told(one)
+    return [*lines, *until(found, asker)]
+
+
+def looked_up(session: Session, asker: Asker, question: Numbers) -> tuple[list[Measured], Whose, Period]:
+    """The metrics asked for, whose and of which days; none named: the asker's own set."""
     period = period_of(session, asker, question.period)
     whose = whose_numbers(session, asker, question.whose)
     names = question.metrics or set_of(session, asker.userid).metrics
     found = [measure(session, name, wide(session, asker, whose, question, name), period, asker.now,
                      group_by=question.group_by or NATURAL.get(name, "")) for name in names]  # fmt: skip
-    lines = [_("{days}, {whose}").format(days=days(period), whose=label(found, whose))]
-    for one in found:
-        lines += told(one)
-    return [*lines, *until(found, asker)]
+    return found, whose, period
 
 
 def wide(session: Session, asker: Asker, whose: Whose, question: Numbers, name: str) -> Scope:

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel
 from sqlmodel import Session
 
-from assistant.conversation import answered
+from assistant.conversation import reply
 from assistant.masking import Masked, mask, sensitive
 from assistant.model import LanguageModel, Message, ModelFailed, ToolCall
 from assistant.model_jobs import ASK_MODEL, day_of, note, note_tokens
@@ -82,14 +82,14 @@ class ModelQuestions:
 
     def runner(self) -> Runner:
         """For the worker: what is given up gets the plain answer."""
-        return Runner(self.run, lambda session, job, _: self.reply(session, job, Chosen([], "given_up")))
+        return Runner(self.run, lambda session, job, _: self.tell(session, job, Chosen([], "given_up")))
 
     async def run(self, job: Job) -> Done:
         """Choose, then answer in the transaction that ends the job: once."""
         masked = await self.database.read(lambda session: self.prepared(session, job))
         chosen = await self.chosen(masked) if masked else Chosen([], "sensitive")
         note(ASK_MODEL, chosen.outcome, rounds=chosen.rounds, tokens=chosen.tokens)
-        return Done(chosen.outcome, then=lambda session: self.reply(session, job, chosen))
+        return Done(chosen.outcome, then=lambda session: self.tell(session, job, chosen))
 
     def prepared(self, session: Session, job: Job) -> Masked | None:
         """The message without personal data; None when it must not leave at all."""
@@ -138,8 +138,8 @@ class ModelQuestions:
         except BadArguments as wrong:
             return str(wrong)[:500]
 
-    def reply(self, session: Session, job: Job, chosen: Chosen) -> None:
-        """Answer the member."""
+    def tell(self, session: Session, job: Job, chosen: Chosen) -> None:
+        """Answer the member, or ask her which one is meant."""
         if not job.payload:
             return
         asked = Asked.model_validate(job.payload)
@@ -148,8 +148,10 @@ class ModelQuestions:
         asker = Asker(asked.userid, now, self.zone, self.links)
         with speaking(asked.language):
             try:
-                text = answered(session, asker, questions) if questions else self.otherwise(asked.text)
-                say(session, asked.userid, text, cause=asked.cause, now=now)
+                if questions:
+                    reply(session, asker, questions, cause=asked.cause)
+                else:
+                    say(session, asked.userid, self.otherwise(asked.text), cause=asked.cause, now=now)
             except WhichOne as which:
                 given = [(tool_of(one), arguments(one)) for one in questions]
                 asking = Asking(e=int(asked.cause), k=which.key, c=f"{asked.cause}:{WHICH}", q=given)

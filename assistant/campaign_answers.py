@@ -32,18 +32,24 @@ NEEDS = ("orders", "referrals")
 
 def campaign_kpis(session: Session, asker: Asker, question: CampaignKpis) -> list[str]:
     """Every running campaign of a member or a team, or the one that is named."""
+    whose, at, found = figures_of(session, asker, question)
+    lines = [line for figures in found for line in block(figures, whose, at)]
+    return [*lines, _("Data up to {time}").format(time=moment(data_at(session, NEEDS, asker.now), asker.zone))]
+
+
+def figures_of(session: Session, asker: Asker, question: CampaignKpis) -> tuple[Whose, Moment, list[CampaignFigures]]:
+    """Whose figures of which days, one of each campaign. Raises `Unanswerable` where there are none."""
     whose = whose_numbers(session, asker, question.whose)
     period = resolve(session, question.period, asker.now, asker.zone) if question.period else None
     at = Moment(asker.now, asker.zone, period)
     found = [
-        (campaign, mine(session, campaign, whose.userid, at) if whose.userid
-         else teams(session, campaign, whose.scope, asker.userid, at))
+        mine(session, campaign, whose.userid, at) if whose.userid
+        else teams(session, campaign, whose.scope, asker.userid, at)
         for campaign in chosen(session, question.campaign, at.today)
     ]  # fmt: skip
-    lines = [line for _campaign, figures in found if figures for line in block(figures, whose, at)]
-    if not lines:
+    if not any(found):
         raise Unanswerable(nothing(question, whose))
-    return [*lines, _("Data up to {time}").format(time=moment(data_at(session, NEEDS, asker.now), asker.zone))]
+    return whose, at, [one for one in found if one]
 
 
 def chosen(session: Session, name: str, today: date) -> list[Campaign]:

@@ -123,4 +123,6 @@ def refund_line(one: Refunded, asker: Asker, whose: Whose) -> str:
     """One refund; of a team with whose it was."""
     theirs = "" if whose.userid else _(" ({name})").format(name=one.staff)
     line = f"· {moment(one.line.at, asker.zone)} {one.customer}{theirs} {money(-one.line.amount_fen)}"
-    return line + (_(", {name}").format(name=one.campaign.name) if one.campaign else _(", no campaign: no commission on it"))
+    if one.campaign is None:
+        return line + _(", no campaign: no commission on it")
+    return line + _(", {name}").format(name=one.campaign.name)

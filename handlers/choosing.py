@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 from pydantic import ValidationError
 from sqlmodel import Session
 
-from assistant.conversation import answered
+from assistant.conversation import reply
 from assistant.people import Asker
 from assistant.questions import question_from
 from assistant.which import PREFIX, WHICH, Asking, ask, open_question, picked
@@ -51,8 +51,7 @@ def handled(router: Router, message: TextMessage, asking: Asking, ctx: Context) 
                 if not asking.questions:
                     return router.dispatch(message, ctx)
                 questions = [one for one in (question_from(*given) for given in asking.questions) if one]
-                text = answered(ctx.session, asker, questions)
-            say(ctx.session, message.userid, text, cause=str(ctx.event_id), now=ctx.now)
+                reply(ctx.session, asker, questions, cause=str(ctx.event_id))
         except WhichOne as which:
             ask(ctx.session, asker, which, asking.model_copy(update={"key": which.key}))
     return True

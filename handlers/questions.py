@@ -11,7 +11,6 @@ from assistant.model_jobs import ASK_MODEL, give_to_model
 from assistant.people import Asker
 from bot.language import language_of, speaking
 from bot.links import Links
-from bot.outbox import say
 from bot.router import Context, Router
 from bot.wecom.events import TextMessage
 from handlers.staff_message import asks_help, asks_ping, not_understood
@@ -25,10 +24,8 @@ def asked(message: TextMessage, ctx: Context) -> None:
     language = language_of(message.content, ctx.settings.language)
     with speaking(language):
         asker = Asker(message.userid, ctx.now, ZoneInfo(ctx.settings.timezone), Links(ctx.settings))
-        text = respond(ctx.session, asker, message.content)
-        if text is not None:
-            say(ctx.session, message.userid, text, cause=str(ctx.event_id), now=ctx.now)
-    if text is None and not handed_on(message, ctx, language):
+        known = respond(ctx.session, asker, message.content, cause=str(ctx.event_id))
+    if not known and not handed_on(message, ctx, language):
         not_understood(message, ctx)
 
 

@@ -30,7 +30,7 @@ def meant(question: str, after: str = "") -> tuple[str, dict[str, Any]]:
 
 def taken_by(text: str) -> str:
     """The module of the handler that takes a message."""
-    message = TextMessage.model_construct(content=text, userid="lin", created_at=MONDAY_TEN)
+    message = TextMessage.model_construct(content=text, userid="lin", created_at=MONDAY_TEN, msgid="1")
     routes = (
         (module, route)
         for name, module in vars(handlers).items()
@@ -39,7 +39,7 @@ def taken_by(text: str) -> str:
     )
     names = {id(route): module.__name__.removeprefix("handlers.") for module, route in routes}
     taking = (route for route in handlers.ROUTER.routes if issubclass(TextMessage, route.event) and route.when(message))
-    return names[id(next(taking))]
+    return str(names[id(next(taking))])
 
 
 def right(case: dict[str, Any]) -> bool:

@@ -1,6 +1,7 @@
 """昨天退的那单扣我多少: what refunds take back of commission, and of whom."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlmodel import Session
@@ -15,7 +16,7 @@ from tests.stories.test_questions import ask, company
 def given_back(session: Session) -> None:
     """Beside Lin's ¥500 of Saturday: yesterday Wang's whole step, ¥2,500 of ¥12,000."""
     company(session)
-    own = {"digest": "", "at": MONDAY_TEN - timedelta(days=1), "order_id": 3, "customer_id": 3}
+    own: dict[str, Any] = {"digest": "", "at": MONDAY_TEN - timedelta(days=1), "order_id": 3, "customer_id": 3}
     session.add(Refund(source_id="b2", amount_fen=250_000, **own))
     lost = session.get_one(Customer, 1)
     lost.name = "李春华"
