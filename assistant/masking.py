@@ -14,8 +14,8 @@ from sqlalchemy import func, literal, select
 from sqlmodel import Session, col
 
 from assistant.grammar import Known, taken_apart
-from contacts.changes import CUSTOMERS, TIES
 from contacts.models import Attribute, Staff
+from contacts.names import names_in
 from contacts.search import MEN, TITLES, WOMEN
 
 PLACEHOLDER = re.compile(r"\[\[([^\[\]]{1,40})\]\]")
@@ -112,16 +112,9 @@ def names_on_record(session: Session, text: str) -> Iterable[str]:
 
     A name that is a word of the questions itself (a nickname such as 今天) is none here: it tells nobody apart.
     """
-    heard = literal(text.casefold())
-    columns = (CUSTOMERS.c.name, TIES.c.remark, col(Staff.name))
-    found = {
-        name
-        for column in columns
-        for (name,) in session.execute(
-            select(column).distinct().where(func.length(column) >= SHORTEST, heard.contains(func.lower(column)))
-        )
-    }
-    return [name for name in found if name.casefold() in text.casefold() and tells_apart(name)]
+    staff = session.execute(select(col(Staff.name)).where(literal(text.lower()).contains(func.lower(col(Staff.name)))))
+    found = names_in(session, text) | set(staff.scalars())
+    return [name for name in found if len(name) >= SHORTEST and tells_apart(name)]
 
 
 def tells_apart(name: str) -> bool:

@@ -39,14 +39,15 @@ from contacts.handover_jobs import FIND_UNASSIGNED, HandOvers
 from contacts.ingest import CREDIT
 from contacts.layers import LAYERS, recompute_all
 from contacts.losses import LOSS_NOTICE, tell_losses
+from contacts.names import HEAR_NAMES, hear_names
 from contacts.privacy import RETENTION, erase_expired
 from contacts.staff import SYNC, sync_staff
 from contacts.statistics import PULL_STATISTICS, pull_statistics
 from contacts.sync import KINDS, LANE, SYNC_CUSTOMERS, sync_customers
 from contacts.tag_push import MARK_TAG, SYNC_TAGS, mark_tag
 from contacts.unasked import HELD, HELD_FROM, gate, send_held
-from handlers.staff_message import cannot_answer
 from handlers.choosing import dispatch
+from handlers.staff_message import cannot_answer
 from kpi.credit import keep_credits
 from scripts_library.media import MediaLibrary
 from scripts_library.sending import SCRIPT_FILE, deliver_file
@@ -85,6 +86,7 @@ CRONS = (
     Cron(PULL_STATISTICS, time(9, 20)),
     Cron(BASELINES, time(9, 40)),
     Cron(HOUSEKEEPING, time(3, 40)),
+    Cron(HEAR_NAMES, time(3, 50)),
     Cron(FIND_UNASSIGNED, time(9, 10)),
     Cron(RENEW_MEDIA, time(4, 10)),
     Cron(CREDIT, time(4, 30)),
@@ -109,6 +111,7 @@ def runners(
         SYNC: Runner(sync_staff(gateway, clock)),
         LAYERS: Runner(recompute_all(database, clock, zone)),
         RETENTION: Runner(erase_expired(database, clock, settings.retention_days)),
+        HEAR_NAMES: Runner(hear_names(database)),
         CREDIT: Runner(keep_credits(database)),
         BASELINES: Runner(check_baselines(database, clock, zone, settings.language)),
         SET_UP: Runner(set_up_channel(gateway, database, clock, settings.language)),

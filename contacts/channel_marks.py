@@ -14,6 +14,7 @@ from bot.wecom.errors import NoRelation
 from contacts.changes import Followed
 from contacts.channels import Channel
 from contacts.models import FollowUser
+from contacts.names import hear
 from contacts.tag_push import Pair, lane_of
 from contacts.tagging import Why, change_tags
 from contacts.tags import CHANNEL
@@ -86,6 +87,7 @@ def put_remark(gateway: Gateway) -> Callable[[Job], Awaitable[Done]]:
 
         def keep(session: Session) -> None:
             session.execute(update(FollowUser).where(*tied(pair)).values(remark=remark))
+            hear(session, [(pair.customer_id, remark)])
 
         return Done("remarked", then=keep)
 

@@ -20,7 +20,8 @@ from contacts.feeds import TABLES, Entry, Found, not_yet, unknown_names
 from contacts.identities import owners
 from contacts.merging import parts
 from contacts.models import Attribute
-from contacts.records import RECORDS, Problem, problems_of
+from contacts.records import EXTERNAL, RECORDS, Problem, problems_of
+from contacts.tombstones import buried
 
 AHEAD = timedelta(minutes=5)
 """How far another system's clock may be before ours."""
@@ -90,11 +91,12 @@ def check(session: Session, load: Load, entries: Sequence[Entry]) -> Checked:
             checked.unchanged.append(entry)
         else:
             checked.problems.append(Problem(entry.place, "id", entry.record.id, CONFLICT))
-    if further := CHECKS.get(load.kind):
-        wrong = further(session, load, checked.new)
-        places = {one.place for one in wrong}
-        checked.problems += wrong
-        checked.new = [entry for entry in checked.new if entry.place not in places]
+    for further in (check_erased, CHECKS.get(load.kind)):
+        if further and checked.new:
+            wrong = further(session, load, checked.new)
+            places = {one.place for one in wrong}
+            checked.problems += wrong
+            checked.new = [entry for entry in checked.new if entry.place not in places]
     return checked
 
 
@@ -106,6 +108,29 @@ def known_ids(session: Session, kind: str, entries: Sequence[Entry]) -> dict[str
     mine = among(session, table.c.source_id, {entry.record.id for entry in entries})
     rows = session.connection().execute(select(table.c.source_id, table.c.digest).where(mine))
     return {row[0]: row[1] for row in rows}
+
+
+def check_erased(session: Session, load: Load, entries: list[Entry]) -> list[Problem]:
+    """Nobody who was erased is made anew by what others tell: only by adding a member of staff herself."""
+    if load.kind == "refunds":  # whose it is, the order says
+        return []
+    named = [(entry.place, name, value) for entry in entries for name, value in externals(entry.record)]
+    graves = buried(session, {value for _, _, value in named})
+    again = owners(session, {(EXTERNAL, value) for value in graves})
+    remedy = "this person was erased; leave her out until she adds a member of staff again"
+    return [
+        Problem(place, name, value, remedy)
+        for place, name, value in named
+        if value in graves and (EXTERNAL, value) not in again
+    ]
+
+
+def externals(record: Any) -> list[tuple[str, str]]:
+    """Every external_userid in a record, with the field it stands in."""
+    fields = record.__dict__
+    found = [(f"{name}.{EXTERNAL}", (fields.get(name) or {}).get(EXTERNAL)) for name in ("customer", "referrer")]
+    found += [("value", fields["value"])] if fields.get("id_kind") == EXTERNAL else []
+    return [(name, value) for name, value in found if value]
 
 
 def check_refunds(_session: Session, load: Load, entries: list[Entry]) -> list[Problem]:

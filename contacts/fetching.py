@@ -20,6 +20,7 @@ from contacts.changes import customer_of
 from contacts.corp_tags import ask_for_list
 from contacts.identities import claim_phones
 from contacts.models import Customer, FollowUser, Identity
+from contacts.names import hear
 from contacts.records import UNION
 from contacts.tag_push import TAGS, Pair, ask_to_push, lane_of
 from contacts.tagging import Why, follow_platform
@@ -86,6 +87,7 @@ def store_profile(session: Session, customer: Customer, contact: ExternalContact
     customer.gender = contact.gender or customer.gender
     customer.kind = contact.type
     session.add(customer)
+    hear(session, [(customer.id or 0, customer.name)])
     if contact.unionid:
         claim(session, customer.id or 0, UNION, [contact.unionid])
 
@@ -96,6 +98,7 @@ def store_tie(session: Session, tie: FollowUser, follow: Follow, asked_at: datet
     tie.phones, tie.add_way, tie.fetched_at = list(follow.remark_mobiles), follow.add_way, asked_at
     session.add(tie)
     session.flush()
+    hear(session, [(tie.customer_id, tie.remark)])
     pair = Pair(tie.customer_id, tie.userid)
     shown = {one.tag_id: one.tag_name for one in follow.tags if one.tag_id}
     follow_platform(session, {pair: shown}, Why(CLIENT, now, tie.userid), names=shown)

@@ -13,11 +13,14 @@ from bot.jobs import NewJob, Priority, enqueue
 from bot.wecom import results
 from contacts.changes import EXTERNAL, IDENTITIES
 from contacts.facts import CustomerGroup, GroupMember
+from contacts.tombstones import ERASED, erased_since
 
 FETCH_GROUP = "fetch_group"
 SETTLES = timedelta(seconds=2)
 """groupchat/get may be so much behind the event (wecom-api §3.3)."""
 ROWS_AT_ONCE = 500
+STAFF = 1
+"""The type of a member who is one of ours."""
 
 MEMBERS: Table = GroupMember.__table__  # type: ignore[attr-defined]
 BLANK_MEMBER = {name: value for name, value in defaults(GroupMember).items() if name != "id"}
@@ -52,11 +55,15 @@ def change_members(
     group = session.get(CustomerGroup, chat_id, with_for_update=True)
     if group is None or not before or group.member_version != before:
         return False
-    known = known_members(session, chat_id, change.people)
+    people = change.people
     if change.came:
-        customers = customers_named(session, change.people)
+        nobody = erased_since(session, dict.fromkeys(people, at))
+        people = [one for one in people if one not in nobody]
+    known = known_members(session, chat_id, people)
+    if change.came:
+        customers = customers_named(session, people)
         person: dict[str, Any] = {"name": "", "joined_at": at, "left_at": None, "scene": change.scene, "state": ""}
-        told = {one: person | {"customer_id": customers.get(one)} for one in change.people}
+        told = {one: person | {"customer_id": customers.get(one)} for one in people}
         write_members(session, chat_id, told, known)
     else:
         leave(session, [row.id for row in known.values() if row.left_at is None], at)
@@ -66,7 +73,10 @@ def change_members(
 
 
 def store_group(session: Session, pulled: results.Group, now: datetime) -> bool:
-    """Make a group what the platform says; whoever is not in it any more has left. Answers whether anything changed."""
+    """Make a group what the platform says; whoever is not in it any more has left. Answers whether anything changed.
+
+    Who was erased stays the nameless row she has become.
+    """
     group = session.get(CustomerGroup, pulled.chat_id) or CustomerGroup(chat_id=pulled.chat_id)
     told: dict[str, Any] = {"name": pulled.name, "owner": pulled.owner, "notice": pulled.notice, "dismissed_at": None}
     told |= {"member_version": pulled.member_version, "created_at": pulled.create_time}
@@ -78,7 +88,10 @@ def store_group(session: Session, pulled: results.Group, now: datetime) -> bool:
     session.flush()
     rows = session.connection().execute(select(MEMBERS).where(MEMBERS.c.chat_id == pulled.chat_id)).all()
     known = {row.member: row for row in rows}
-    customers = customers_named(session, [one.userid for one in pulled.members if one.type != 1])
+    joined = {one.userid: one.join_time for one in pulled.members if one.type != STAFF}
+    nobody = erased_since(session, joined)
+    nameless = {joined[one] for one in nobody}
+    customers = customers_named(session, list(joined))
     people = {
         one.userid: {
             "customer_id": customers.get(one.userid),
@@ -89,13 +102,15 @@ def store_group(session: Session, pulled: results.Group, now: datetime) -> bool:
             "state": one.state,
         }
         for one in pulled.members
+        if one.userid not in nobody
     }
     new = {
         one: values
         for one, values in people.items()
         if one not in known or any(getattr(known[one], name) != value for name, value in values.items())
     }
-    gone = [row.id for row in rows if row.left_at is None and row.member not in people]
+    inside = [row for row in rows if row.left_at is None and row.member not in people]
+    gone = [row.id for row in inside if not (row.member.startswith(f"{ERASED}:") and row.joined_at in nameless)]
     write_members(session, pulled.chat_id, new, known)
     leave(session, gone, now)
     return bool(changed or new or gone)

@@ -16,6 +16,7 @@ from sqlmodel import select as select_rows
 from contacts.domain_events import raise_event
 from contacts.facts import Referral
 from contacts.models import Customer, FollowUser, HeldMerge, Merge
+from contacts.names import hear_again, share_names
 from contacts.rollups import roll_up
 
 AT_ONCE = 500
@@ -44,7 +45,7 @@ def parts(values: Iterable[Any], size: int = AT_ONCE) -> Iterator[list[Any]]:
 
 
 def personal_columns() -> list[Column[Any]]:
-    """Every column that says whose a row is; tables with one row per customer are lists of work, and no property."""
+    """Every column that says whose a row is; where it is part of the key, the rows are lists of work or of names."""
     tables = [table for table in SQLModel.metadata.sorted_tables if "customer_id" in table.c]
     return [*(table.c.customer_id for table in tables if not table.c.customer_id.primary_key), REFERRALS.c.referrer_id]
 
@@ -66,6 +67,7 @@ def merge(session: Session, first: int, second: int, *, reason: str, by: str, no
     combined = combine(rows[kept], rows[absorbed])
     session.execute(update(CUSTOMERS).where(CUSTOMERS.c.id == kept).values(combined))
     session.execute(update(CUSTOMERS).where(CUSTOMERS.c.id == absorbed).values(merged_into=kept))
+    share_names(session, absorbed, kept)
     after = session.execute(select(CUSTOMERS).where(CUSTOMERS.c.id == kept)).one()
     before["after"] = as_json(after)
     done = Merge(at=now, kept_id=kept, absorbed_id=absorbed, reason=reason, by=by, before=before)
@@ -181,6 +183,7 @@ def undo_merge(session: Session, merge_id: int, *, by: str, now: datetime) -> No
     done.undone_at, done.undone_by = now, by
     session.add(done)
     session.flush()
+    hear_again(session, both)
     for one in both:
         raise_event(session, PARTED_EVENT, one, now, f"merge:{merge_id}")
 

@@ -3,13 +3,15 @@
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, Column, Index, UniqueConstraint, text
+from sqlalchemy import JSON, Column, Index, String, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
 from bot.database import BigId, UtcTime
 
 PLAIN_JSON = JSON().with_variant(JSONB(), "postgresql")
+BYTES = String().with_variant(String(collation="C"), "postgresql")
+"""Text ordered by its bytes, so that what begins alike is one range of an index."""
 
 CUSTOMER, STAFF, TRANSFER = "customer", "staff", "transfer"
 """Who ended a tie."""
@@ -184,10 +186,10 @@ class TieChange(SQLModel, table=True):
     channel_id: int | None = None
     source: str = "callback"
     event_id: int | None = Field(default=None, sa_type=BigId)
-
-    __table_args__ = (
     reason: str | None = None
     """Of a loss: what staff later said it was; stays when she comes back."""
+
+    __table_args__ = (
         UniqueConstraint("customer_id", "userid", "kind", "at"),
         Index("ix_tiechange_at", "at", "kind"),
         Index("ix_tiechange_userid", "userid", "at"),
@@ -248,6 +250,26 @@ class Erasure(SQLModel, table=True):
     by: str
     """A userid, or `system`."""
     reason: str = ""
+
+
+class CalledName(SQLModel, table=True):
+    """A name that a customer or a member's remark has, or had: where to look for her, kept by `contacts.names`."""
+
+    customer_id: int = Field(sa_type=BigId, primary_key=True, sa_column_kwargs={"autoincrement": False})
+    text: str = Field(sa_type=BYTES, primary_key=True)
+    """In lower case."""
+    sound: str = Field(sa_type=BYTES)
+    """李女士 is `linvshi`; empty for a name that begins with a silent character."""
+    first: str
+    """The first syllable, `li`."""
+    initials: str
+    """`lns`; empty where it is the sound itself."""
+
+    __table_args__ = (
+        Index("ix_calledname_text", "text", "customer_id"),
+        Index("ix_calledname_sound", "sound", "first", "customer_id"),
+        Index("ix_calledname_initials", "initials", "customer_id"),
+    )
 
 
 class Tombstone(SQLModel, table=True):

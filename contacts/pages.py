@@ -21,6 +21,7 @@ from contacts.channels import source_of
 from contacts.domain_events import DomainEvent, raise_events
 from contacts.identities import claim_phones, owners, resolve
 from contacts.models import ADDED, CONFIRMED, CUSTOMER, REPEATED, TRANSFERRED_IN, MainStaffChange
+from contacts.names import hear
 from contacts.records import EXTERNAL, UNION
 from contacts.tag_push import Pair
 from contacts.tagging import Why, follow_platform
@@ -134,6 +135,9 @@ def store_customers(page: Page) -> None:
     ]
     if changed:
         page.connection.execute(CHANGE_CUSTOMER, changed)
+        before = {row.id: row.name for row in rows}
+        called = [(one["which"], one["new_name"]) for one in changed]
+        hear(page.session, [one for one in called if before[one[0]] != one[1]])
 
 
 def first_adds(page: Page) -> dict[int, tuple[datetime, str]]:
@@ -183,6 +187,7 @@ def store_ties(page: Page) -> list[ListedCustomer]:
     changed: list[dict[str, Any]] = []
     log: list[dict[str, Any]] = []
     current: list[ListedCustomer] = []
+    called: list[tuple[int, str]] = []
     for (customer_id, _), one in lines(page).items():
         tie = ties[customer_id].get(one.tie.userid)
         if tie is None:
@@ -199,6 +204,9 @@ def store_ties(page: Page) -> list[ListedCustomer]:
             back = returned(ties[customer_id].values())
             log += [change(page, one, kind, values["added_at"], back) for kind in kinds]
         current.append(one)
+        if tie is None or tie.remark != one.tie.remark:
+            called.append((customer_id, one.tie.remark))
+    hear(page.session, called)
     if new:
         page.connection.execute(insert(TIES), new)
     if changed:

@@ -17,13 +17,13 @@ from bot.jobs import DEAD, DONE, JOBS, PAYLOAD_DAYS, READY, Done, Job, in_state
 from bot.observability import log
 from contacts.changes import CUSTOMERS, EXTERNAL, IDENTITIES, TIES
 from contacts.models import Erasure
-from contacts.tombstones import bury
+from contacts.tombstones import ERASED, bury
 
 RETENTION = "retention"
 """The kind of job that erases customers lost long ago."""
 AT_ONCE = 200
-SYSTEM, ERASED = "system", "erased"
-DELETED = ("identity", "attributevalue", "tagpush", "stirred")
+SYSTEM = "system"
+DELETED = ("identity", "calledname", "attributevalue", "tagpush", "stirred")
 """Tables whose rows about a person are nothing without her."""
 EMPTIED: Mapping[str, Mapping[str, Any]] = {
     "followuser": {"remark": "", "description": "", "company": "", "phones": [], "loss_reason": ""},
@@ -135,7 +135,8 @@ def erase_many(session: Session, ids: Sequence[int], *, by: str, reason: str, no
             connection.execute(update(tables[name]).where(tables[name].c.customer_id.in_(ids)).values(empty))
     member, merge, held = tables["groupmember"], tables["merge"], tables["heldmerge"]
     nobody = f"{ERASED}:" + cast(member.c.id, String)
-    connection.execute(update(member).where(member.c.customer_id.in_(ids)).values(member=nobody, name=""))
+    hers = or_(member.c.customer_id.in_(ids), member.c.member.in_(externals))  # in groups before we knew her, too
+    connection.execute(update(member).where(hers).values(member=nobody, name=""))
     merged = or_(merge.c.kept_id.in_(ids), merge.c.absorbed_id.in_(ids))
     connection.execute(update(merge).where(merged).values(before={}, reason=ERASED))
     connection.execute(

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from heapq import nlargest
 from operator import itemgetter
 from typing import Any
@@ -28,22 +29,27 @@ from sqlalchemy import (
     or_,
     select,
     true,
-    union,
     union_all,
 )
 from sqlmodel import Session, col
 
-from contacts.choices import CUSTOMER, Choice, WhichOne, settled
+from contacts.bulk import among
 from contacts.changes import CUSTOMERS, IDENTITIES, TIES
+from contacts.choices import CUSTOMER, Choice, WhichOne, settled
+from contacts.merging import parts
 from contacts.models import Department, StaffDepartment
+from contacts.names import called
+from contacts.sounding import ALIKE, CLOSE, FUZZ, INITIALS, SOUNDS, Sought, sounding
 from contacts.spelling import SURNAMES, initials, sound, syllable, syllables
 
-EXACT, PHONE, ALIKE, SOUNDS, INITIALS = 100, 98, 90, 86, 80
-"""Scores: the same name; its phone; a part of it, or surname and title; the same pinyin; its first letters."""
+EXACT, PHONE = 100, 98
+"""Scores: the same name; its phone. The lower ones are those of `contacts.sounding`."""
 SURE = ALIKE
 """From here on a single match may be acted upon; below it, ask first."""
-CLOSE, FUZZ = 60, 0.79
-"""The lowest likeness that is offered; likeness of sound counts this much, so that it stays below the others."""
+FEW = 10_000
+"""Whoever answers for no more customers has every name of theirs compared."""
+LIKELIEST = 100
+"""Of those found by the index, so many are looked at first, then as many again."""
 PHONE_KIND = "phone"
 TAIL = 4
 MALE, FEMALE = 1, 2
@@ -78,12 +84,12 @@ class Match:
         """What staff call her: the remark, else her own name."""
         return self.remark or self.name
 
-
     @property
     def choice(self) -> Choice:
         """As one of several to choose from."""
         at = self.lost_at or self.added_at
         return Choice(f"{self.customer_id}:{self.userid}", self.shown, f"{at:%m-%d}" if at else "")
+
 
 @dataclass(frozen=True)
 class Call:
@@ -116,7 +122,7 @@ def find_customers(
     asked = Asked(session, visible(session, userid), lost)
     call = call_of(words)
     found = by_phone(asked, words) or best(
-        asked.rows(near_to(words, call)), userid, lambda match: exactness(match, words, call)
+        asked.rows(near_to(asked, words, call)), userid, lambda match: exactness(match, words, call)
     )
     found = found or by_sound(asked, words, call, userid, limit)
     chosen = settled(CUSTOMER, words)
@@ -130,7 +136,6 @@ def the_one(matches: list[Match]) -> Match | None:
     return best[0] if len(best) == 1 and best[0].score >= SURE else None
 
 
-Whose = Callable[[Any], ColumnElement[bool]]
 def meant_by(words: str, matches: list[Match]) -> Match:
     """The customer meant, of those that were found for some words. Raises `WhichOne` for the asker to choose."""
     one = the_one(matches)
@@ -139,6 +144,7 @@ def meant_by(words: str, matches: list[Match]) -> Match:
     return one
 
 
+Whose = Callable[[Any], ColumnElement[bool]]
 """A condition on a column of userids."""
 
 
@@ -172,17 +178,19 @@ class Asked:
         found = self.session.execute(self.statement(condition, customer.name, tie.remark, tie.added_at, tie.lost_at))
         return [Match(*row) for row in found]
 
-    def names(self) -> Iterable[Any]:
-        """(customer_id, userid, gender, name, remark) of all."""
-        return self.session.execute(self.statement(true(), customer.name, tie.remark))
-
-    def names_with(self, letter: str) -> Iterable[Any]:
-        """The same of the customers of whose names one sounds with this letter first: few, where all are very many."""
-        firsts = [func.substr(text, 1, 1) for text in (customer.name, tie.remark)]
-        written = union(*(select(first).distinct() for first in firsts))
-        alike = [one for one in self.session.execute(written).scalars() if one and begins(one, letter)]
-        fits = or_(*(first.in_(alike) for first in firsts))
+    def names(self, condition: ColumnElement[bool] | None = None) -> Iterable[Any]:
+        """(customer_id, userid, gender, name, remark) of all, or of those that fit."""
+        fits = true() if condition is None else condition
         return self.session.execute(self.statement(fits, customer.name, tie.remark))
+
+    @cached_property
+    def few(self) -> bool:
+        """Whether these customers are few enough to look at each of them."""
+        whose = (
+            select(tie.userid).where(self.whose(tie.userid)),
+            select(customer.main_userid).where(self.whose(customer.main_userid)),
+        )
+        return not any(self.session.execute(one.offset(FEW).limit(1)).first() for one in whose)
 
     def statement(
         self, condition: ColumnElement[bool], *columns: ColumnElement[Any]
@@ -206,15 +214,19 @@ class Asked:
         return union_all(tied, untied)
 
 
-def near_to(words: str, call: Call | None) -> ColumnElement[bool]:
+def near_to(asked: Asked, words: str, call: Call | None) -> ColumnElement[bool]:
     """What a name must be like to be more than alike in sound: SQL sees only those."""
     name, remark = func.lower(customer.name), func.lower(func.coalesce(tie.remark, ""))
     fits = [name == words, remark == words]
     if len(words) > 1:
         fits += [name.contains(words, autoescape=True), remark.contains(words, autoescape=True)]
-    if call and not call.surname.isascii():
-        fits += [name.startswith(call.surname, autoescape=True), remark.startswith(call.surname, autoescape=True)]
-    return or_(*fits)
+    surname = call.surname if call and not call.surname.isascii() else None
+    if surname:
+        fits += [name.startswith(surname, autoescape=True), remark.startswith(surname, autoescape=True)]
+    if asked.few:
+        return or_(*fits)
+    ids = called(asked.session, words, begins=surname)
+    return and_(among(asked.session, customer.id, ids), or_(*fits)) if ids else false()
 
 
 def by_phone(asked: Asked, words: str) -> list[Match]:
@@ -228,17 +240,37 @@ def by_phone(asked: Asked, words: str) -> list[Match]:
 
 
 def by_sound(asked: Asked, words: str, call: Call | None, userid: str | None, limit: int) -> list[Match]:
-    """Customers whose name sounds or looks like the words: many names are looked through, so by plain rows."""
+    """Customers whose name sounds or looks like the words."""
     letters = sound(call.surname if call else words)
     if not letters:
         return []
-    alike: defaultdict[int, float] = defaultdict(float)
-    for customer_id, _, gender, *names in asked.names_with(letters[0]) if userid is None else asked.names():
-        for name in names:
-            if name and begins(name, letters[0]):
-                alike[customer_id] = max(alike[customer_id], close(name, gender, words, call))
-    likest = {customer_id: score for customer_id, score in nlargest(limit, alike.items(), key=itemgetter(1)) if score}
+    alike = likeness(asked.names(), letters, words, call) if asked.few else likeness_of_many(asked, words, call, limit)
+    likest = dict(nlargest(limit, alike.items(), key=itemgetter(1)))
     return best(asked.rows(customer.id.in_(likest)), userid, lambda match: likest[match.customer_id])
+
+
+def likeness(rows: Iterable[Any], letters: str, words: str, call: Call | None) -> dict[int, float]:
+    """How much the words sound or look like customers' names, as far as they do: by plain rows, for names are many."""
+    alike: defaultdict[int, float] = defaultdict(float)
+    for customer_id, _, gender, *names in rows:
+        for name in names:
+            if name and begins(name, letters[0]) and (score := close(name, gender, words, call)):
+                alike[customer_id] = max(alike[customer_id], score)
+    return alike
+
+
+def likeness_of_many(asked: Asked, words: str, call: Call | None, limit: int) -> dict[int, float]:
+    """The same of the `limit` likest at least, the index of names asked first whose these may be."""
+    letters = sound(call.surname if call else words)
+    surname = call.surname if call and call.surname.isascii() else ""
+    sought = Sought(sound(words), letters, "" if words.isascii() else syllable(words[0]), surname)
+    alike: dict[int, float] = {}
+    for some in parts(sounding(asked.session, sought), LIKELIEST):
+        if len(alike) >= limit and nlargest(limit, alike.values())[-1] >= some[0][1]:
+            break
+        ids = [customer_id for customer_id, _ in some]
+        alike |= likeness(asked.names(customer.id.in_(ids)), letters, words, call)
+    return alike
 
 
 def best(found: Iterable[Match], userid: str | None, score: Callable[[Match], float]) -> list[Match]:

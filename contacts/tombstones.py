@@ -1,6 +1,6 @@
 """Who was erased, without saying who: so that the platform, which still lists her, does not bring her back."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from hashlib import sha256
 
@@ -11,6 +11,8 @@ from sqlmodel import Session
 from contacts.bulk import among
 from contacts.models import Tombstone
 
+ERASED = "erased"
+"""What stands in rows that stay where an id of hers was."""
 TOMBSTONES: Table = Tombstone.__table__  # type: ignore[attr-defined]
 
 
@@ -34,3 +36,8 @@ def buried(session: Session, external_userids: Iterable[str]) -> dict[str, datet
     people = {digest_of(one): one for one in external_userids}
     graves = select(TOMBSTONES.c.digest, TOMBSTONES.c.at).where(among(session, TOMBSTONES.c.digest, people))
     return {people[digest]: at for digest, at in session.execute(graves)}
+
+
+def erased_since(session: Session, began: Mapping[str, datetime]) -> set[str]:
+    """Those of these people who were erased after what is told of them began."""
+    return {one for one, at in buried(session, began).items() if began[one] <= at}

@@ -6,6 +6,7 @@ from sqlmodel import Session
 from assistant.masking import mask, sensitive
 from bot.database import Database
 from contacts.models import Attribute, Customer, FollowUser, Staff
+from contacts.names import hear_again
 from tests.conftest import MONDAY_TEN
 
 
@@ -16,6 +17,8 @@ def record(session: Session) -> None:
         session.add(Customer(id=number, name=name))
     session.flush()
     session.add(FollowUser(customer_id=1, userid="mo", added_at=MONDAY_TEN, remark="三号楼辣妈"))
+    session.flush()
+    hear_again(session, range(1, 5))
     session.add(Attribute(key="allergy", label="忌口", type="text", sensitive=True))
 
 

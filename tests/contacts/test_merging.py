@@ -13,6 +13,7 @@ from contacts.facts import Note, Order, Participation, Referral, Touch
 from contacts.identities import resolve
 from contacts.merging import CannotMerge, decide_held, merge, personal_columns, undo_merge
 from contacts.models import AttributeValue, Customer, FollowUser, HeldMerge, Identity, Merge, TieChange
+from contacts.names import hear_again
 from contacts.tags import PairTag
 
 AT = datetime(2026, 11, 16, 2, 0, tzinfo=UTC)
@@ -69,6 +70,7 @@ def two_with_everything(session: Session) -> tuple[int, int]:
         row(session, Note, at=at, customer_id=number, userid="lin", text="怕疼")
         row(session, Identity, customer_id=number, kind="member_id", value=str(number))
     row(session, Referral, source_id="f", digest="", at=AT, customer_id=gone, referrer_id=kept)
+    hear_again(session, [kept, gone])
     return kept, gone
 
 

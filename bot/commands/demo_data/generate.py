@@ -8,7 +8,7 @@ from bot.commands.demo_data.habits import join_campaigns, live
 from bot.commands.demo_data.rows import Rows, insert_all
 from bot.commands.demo_data.sales import sell
 from bot.commands.demo_data.sums import add_up
-from contacts import layers, rollups
+from contacts import layers, names, rollups
 from contacts.models import Customer
 from simulator.corp import Corp
 from simulator.population.calendar import midnight
@@ -30,6 +30,7 @@ def generate(population: Population, corp: Corp) -> Rows:
 def store(session: Session, rows: Rows, population: Population) -> None:
     """Write all rows into an empty database, and what follows from them into the customers'."""
     insert_all(session, rows)
+    names.hear_again(session, range(1, len(rows.tables[Customer]) + 1))
     rollups.recompute(session)
     now = midnight(population.day)
     layers.keep_measures(session, layers.measure(session), now)

@@ -87,7 +87,7 @@ def upgrade() -> None:
 
     op.create_table('calledname',
     sa.Column('customer_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=False, nullable=False),
-    sa.Column('text', sa.String(), nullable=False),
+    sa.Column('text', sa.String().with_variant(sa.String(collation='C'), 'postgresql'), nullable=False),
     sa.Column('sound', sa.String().with_variant(sa.String(collation='C'), 'postgresql'), nullable=False),
     sa.Column('first', sa.String(), nullable=False),
     sa.Column('initials', sa.String(), nullable=False),
@@ -96,7 +96,7 @@ def upgrade() -> None:
     with op.batch_alter_table('calledname', schema=None) as batch_op:
         batch_op.create_index('ix_calledname_initials', ['initials', 'customer_id'], unique=False)
         batch_op.create_index('ix_calledname_sound', ['sound', 'first', 'customer_id'], unique=False)
-        batch_op.create_index('ix_calledname_text', ['text'], unique=False)
+        batch_op.create_index('ix_calledname_text', ['text', 'customer_id'], unique=False)
 
     op.create_table('campaign',
     sa.Column('id', sa.Integer(), nullable=False),
@@ -1027,6 +1027,7 @@ def upgrade() -> None:
     sa.Column('text', sa.String(), nullable=False),
     sa.Column('attachments', sa.JSON().with_variant(postgresql.JSONB(), 'postgresql'), nullable=False),
     sa.Column('fallbacks', sa.JSON().with_variant(postgresql.JSONB(), 'postgresql'), nullable=False),
+    sa.Column('offer', sa.String(), nullable=False),
     sa.Column('active', sa.Boolean(), nullable=False),
     sa.Column('version', sa.Integer(), nullable=False),
     sa.Column('updated_at', sa.DateTime(timezone=True), nullable=False),
@@ -1071,6 +1072,22 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['campaign_id'], ['campaign.id'], ),
     sa.PrimaryKeyConstraint('campaign_id', 'userid')
     )
+    op.create_table('creditdecision',
+    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
+    sa.Column('order_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('userid', sa.String(), nullable=False),
+    sa.Column('before', sa.String(), nullable=True),
+    sa.Column('by', sa.String(), nullable=False),
+    sa.Column('at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('words', sa.String(), nullable=False),
+    sa.Column('undone_at', sa.DateTime(timezone=True), nullable=True),
+    sa.ForeignKeyConstraint(['order_id'], ['orders.id'], ),
+    sa.PrimaryKeyConstraint('id')
+    )
+    with op.batch_alter_table('creditdecision', schema=None) as batch_op:
+        batch_op.create_index('ix_creditdecision_by', ['by', 'at'], unique=False)
+        batch_op.create_index(batch_op.f('ix_creditdecision_order_id'), ['order_id'], unique=False)
+
     op.create_table('followuser',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
     sa.Column('customer_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
@@ -1334,6 +1351,11 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f('ix_followuser_channel_id'))
 
     op.drop_table('followuser')
+    with op.batch_alter_table('creditdecision', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_creditdecision_order_id'))
+        batch_op.drop_index('ix_creditdecision_by')
+
+    op.drop_table('creditdecision')
     op.drop_table('campaignstaff')
     with op.batch_alter_table('attributevalue', schema=None) as batch_op:
         batch_op.drop_index('ix_attributevalue_text')
