@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from sqlmodel import col, select
+from sqlmodel import Session, col, select
 
+from contacts.corp_tags import ask_for_tag
 from contacts.models import Customer, FollowUser, Identity
 from contacts.tag_push import Pair
 from contacts.tagging import Why, change_tags
-from contacts.tags import CHAT, CLIENT, PairTag, Tag, TagChange, TagGroup, TagPush
+from contacts.tags import CHAT, CLIENT, RULE, PairTag, Tag, TagChange, TagGroup, TagPush
 from tests.conftest import RunningBot, WeCom
 from tests.stories.waiting import all_done
 
@@ -118,6 +119,22 @@ async def test_forty_changes_become_few_calls(bot: RunningBot, wecom: WeCom) -> 
     assert set(await on_platform(wecom, pair)) == {tags[name] for name in names[1:]}
     assert set(await on_record(bot)) == {tags[name] for name in names[1:]}
     assert await rows(bot, TagPush) == []
+
+
+async def test_a_tag_many_customers_wait_for_is_made_once(bot: RunningBot, wecom: WeCom) -> None:
+    pairs = [await friend(bot, wecom) for _ in range(3)]
+    why = Why(RULE, bot.parts.clock.now(), cause="rule 7 v2")
+
+    def ask(session: Session) -> None:
+        known = [Pair(one.id or 0, "lin") for one in session.exec(select(Customer)).all()]
+        ask_for_tag(session, known, why, group="意向", name="高意向", cause="rule 7 v2")
+
+    await bot.database.write(ask)
+    await all_done(bot)
+
+    assert len(await wecom.calls("externalcontact/add_corp_tag")) == 1
+    [tag] = await rows(bot, Tag)
+    assert [await on_platform(wecom, pair) for pair in pairs] == [[tag.id]] * 3
 
 
 async def test_a_half_added_customer_gets_her_tags_with_the_full_add(bot: RunningBot, wecom: WeCom) -> None:
