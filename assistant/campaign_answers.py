@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import date
+from sqlalchemy import func
 
 from sqlmodel import Session, col, select
 
@@ -9,6 +10,8 @@ from assistant.people import Asker, Unanswerable, Whose, whose_numbers
 from assistant.questions import ME, CampaignKpis, CommissionQuestion, Targets
 from assistant.wording import days, moment, money, shown, title
 from bot.language import gettext as _
+from contacts.choices import CAMPAIGN as CAMPAIGNS
+from contacts.choices import Choice, the_only
 from contacts.channels import Campaign
 from kpi.campaigns import (
     MEASURES,
@@ -25,6 +28,7 @@ from kpi.commission import Commission
 from kpi.measures import METRICS, data_at, measure
 from kpi.models import Target
 from kpi.periods import DEFAULT, Period, month_of, resolve
+CANDIDATES = 10
 from kpi.registry import CAMPAIGN, FEN
 
 NEEDS = ("orders", "referrals")
@@ -53,11 +57,20 @@ def figures_of(session: Session, asker: Asker, question: CampaignKpis) -> tuple[
 
 
 def chosen(session: Session, name: str, today: date) -> list[Campaign]:
-    """The running campaigns, or the one named, running or not."""
+    """The running campaigns, or the one named, running or not. Raises `Unanswerable`, or `WhichOne` for several."""
     if not name:
         return running(session, today)
-    named = select(Campaign).where((col(Campaign.name) == name) | (col(Campaign.code) == name))
-    return list(session.exec(named.order_by(col(Campaign.starts_on).desc()).limit(1)).all())
+    latest = select(Campaign).order_by(col(Campaign.starts_on).desc(), col(Campaign.id).desc())
+    exact = session.exec(latest.where((col(Campaign.name) == name) | (col(Campaign.code) == name)).limit(1)).all()
+    if exact:
+        return list(exact)
+    part = func.lower(col(Campaign.name)).contains(name.lower(), autoescape=True)
+    fits = session.exec(latest.where(part).limit(CANDIDATES)).all()
+    one = the_only(CAMPAIGNS, name, [Choice(str(one.id), one.name, f"{one.starts_on:%m-%d}") for one in fits])
+    if one is None:
+        known = _(", ").join(one.name for one in running(session, today)) or _("none")
+        raise Unanswerable(_("I know no campaign called “{name}”. Running: {known}.").format(name=name, known=known))
+    return [campaign for campaign in fits if str(campaign.id) == one.reference]
 
 
 def nothing(question: CampaignKpis, whose: Whose) -> str:

@@ -73,6 +73,14 @@ NOT_NAMES = re.compile(
     r"|流失|数量|总数|资产|客户$|我的|多少"
 )
 CAMPAIGNS = re.compile(r"活动|大促|促销|campaigns?|promos?|promotions?")
+UNKNOWN_CAMPAIGN = re.compile(
+    r"(?P<name>[\u4e00-\u9fff0-9]{2,20}?|[a-z0-9]+(?: [a-z0-9]+){0,2}) ?"
+    r"(?:活动|大促|促销|campaigns?|promos?|promotions?)"
+)
+NO_CAMPAIGNS = re.compile(
+    r"帮忙|麻烦|请|这[个次]|那个|本次|当前|最近|所有|全部|进行|店|人|current|running|every|latest|active|other|kpi|any"
+)
+"""What stands before 活动 without being its name."""
 COMMISSIONS = re.compile(
     r"提成|佣金|奖金|升一?档|下一?档|能拿多少钱?|拿多少钱"
     r"|commissions?|bonus(?:es)?|next tier|next step up|do i earn|did i earn|i make"
@@ -318,14 +326,15 @@ def asked(said: str, slots: Slots) -> Question | None:
         """The pattern is there, and nothing much beside it is unknown."""
         return bool(pattern.search(said)) and Slots(rest=pattern.sub(" ", slots.rest)).unknown <= SURE_LETTERS
 
+    named, others = unknown_campaign(slots)
     campaign = slots.campaign or CAMPAIGNS.search(said)
     new = NEW.search(said) and metric in {"", "contacts_added"} and not position(said, "new contacts")
     choices: list[tuple[object, Question]] = [
         (sure(RANKS), Rank(metric=metric, period=period)),
         (sure(COMMISSIONS), CommissionQuestion(whose=whose, period=period)),
         (
-            campaign and metric in {"", "amount"} and campaign_words(said, slots),
-            CampaignKpis(whose=whose, period=period, campaign=slots.campaign),
+            campaign and metric in {"", "amount"} and campaign_words(said, others),
+            CampaignKpis(whose=whose, period=period, campaign=slots.campaign or named),
         ),
         ((not metric or GAP.search(said)) and sure(TARGETS), Targets(whose=whose, period=period)),
         (
@@ -341,6 +350,15 @@ def asked(said: str, slots: Slots) -> Question | None:
         ),
     ]
     return next((question for fits, question in choices if fits), None) or overview(said, slots)
+
+
+def unknown_campaign(slots: Slots) -> tuple[str, Slots]:
+    """The words before 活动 that are no campaign's whole name, a part of one or nobody's; and what else was said."""
+    left = Slots(rest=OVERVIEW.sub(" ", TARGETS.sub(" ", slots.rest)))
+    found = None if slots.campaign else UNKNOWN_CAMPAIGN.search(left.rest)
+    if found is None or NO_CAMPAIGNS.search(found["name"]):
+        return "", slots
+    return found["name"], Slots(rest=left.rest.replace(found["name"], " ", 1))
 
 
 def campaign_words(said: str, slots: Slots) -> bool:
