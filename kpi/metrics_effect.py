@@ -8,8 +8,8 @@ from sqlalchemy import distinct as unique
 from sqlmodel import Session, col
 
 from contacts.channels import Channel
-from contacts.facts import CALL, MASS_SEND, STEP, WELCOME, Act, CompanyTotal, Spend, Touch
 from contacts.facts import CAMPAIGN as CAMPAIGN_SCENE
+from contacts.facts import WELCOME, Act, CompanyTotal, Spend, Touch
 from contacts.models import TieChange
 from kpi.metrics_contacts import CAME, ON, TIES, added, standing
 from kpi.metrics_money import EVERY, LINES, PAID
@@ -45,7 +45,6 @@ from kpi.registry import (
 LINE = OrderCredit
 SCENE_DAYS, LONG_SCENE_DAYS = 15, 30
 """How long a touch counts; that of a welcome or a campaign is longer."""
-SCENES = (WELCOME, STEP, MASS_SEND, CALL, CAMPAIGN_SCENE)
 WINDOW = case((col(Touch.scene).in_((WELCOME, CAMPAIGN_SCENE)), LONG_SCENE_DAYS), else_=SCENE_DAYS)
 TOUCHES = Source(col(Touch.at), {STAFF: col(Touch.userid), SCENE: col(Touch.scene)})
 BY_SCENE = (STAFF, DEPARTMENT, SCENE)
@@ -59,9 +58,9 @@ def formula(session: Session, ask: Ask) -> Parts:
     Of a scene: its touches alone, among all who could be reached; who bought after two scenes counts in both.
     """
     if ask.group_by == SCENE:
-        each = {name: formula(session, replace(ask, group_by="", filters={**ask.filters, SCENE: name}))
-                for name in SCENES}  # fmt: skip
-        return {name: found[None] for name, found in each.items() if found[None]["reached"]}
+        scenes = ask.tally(session, TOUCHES, func.count(), ~col(Touch.doubtful))
+        each = (replace(ask, group_by="", filters={**ask.filters, SCENE: scene}) for scene in scenes)
+        return {one.filters[SCENE]: formula(session, one)[None] for one in each}
     people = standing(ask)
     known = [people.c.customer_id == col(Touch.customer_id)]
     if ask.group_by:
