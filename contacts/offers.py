@@ -136,6 +136,16 @@ def revoke(session: Session, code: str, customer_id: int, by: str, now: datetime
     return grant
 
 
+def close_reserved(session: Session, reference: str, now: datetime, *, reason: str = "") -> None:
+    """What was set aside is given; or, with the reason why not, returns to the stock. Done twice it is done once."""
+    mine = (GRANTS.c.reference == reference, GRANTS.c.state == RESERVED)
+    if not reason:
+        session.connection().execute(update(GRANTS).where(*mine).values(state=GIVEN, at=now))
+        return
+    back = update(GRANTS).where(*mine).values(state=REVOKED, revoked_at=now, reason=reason[:200])
+    put_back(session, list(session.connection().execute(back.returning(GRANTS.c.offer_code)).scalars()))
+
+
 def put_back(session: Session, codes: Sequence[str], each: int = 1) -> None:
     """Return so many to the stock for each code named; -1 takes them out again."""
     for code, number in Counter(codes).items():

@@ -10,9 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from sqlalchemy import delete
 from sqlmodel import Session, col, select
 
+from contacts.offers import Offer
 from scripts_library.attachments import MAX_ATTACHMENTS, Attachment, Name
 from scripts_library.media import MediaRefused, add_file
-from scripts_library.rendering import TemplateRefused, check, render
+from scripts_library.rendering import TemplateRefused, check, render, used_variables
 from sop.models import WelcomeFlow, When
 from sop.welcome import FLOWS, TEXT_BYTES, VARIABLES
 
@@ -35,6 +36,8 @@ class FlowText(BaseModel):
     attachments: Annotated[list[dict[str, Any]], Field(max_length=MAX_ATTACHMENTS)] = Field(default_factory=list)
     otherwise: dict[str, str] = Field(default_factory=dict)
     """What to say where a variable has no value, by variable."""
+    offer: str = ""
+    """The code of the offer it hands over."""
 
 
 class FlowsFile(BaseModel):
@@ -101,8 +104,11 @@ def check_flow(flow: FlowText) -> None:
     try:
         check(flow.text, variables, TEXT_BYTES)
         filled = render(flow.text, {name: one.longest for name, one in variables.items()})
+        promised = [one for one in used_variables(flow.text, frozenset(VARIABLES)) if one.startswith("offer.")]
     except TemplateRefused as error:
         raise FlowRefused(f"flow {flow.name!r}: text: {error}") from error
+    if promised and not flow.offer:
+        raise FlowRefused(f"flow {flow.name!r}: text names {promised[0]}; give the flow an offer, or leave it out")
     if not filled and not flow.attachments:
         raise FlowRefused(f"flow {flow.name!r}: text and attachments are both empty; there would be nothing to send")
 
@@ -113,15 +119,24 @@ def store_flows(session: Session, flows: list[FlowText], home: Path, folder: Pat
     session.exec(delete(WelcomeFlow).where(col(WelcomeFlow.name).not_in([flow.name for flow in flows])))
     stored = []
     for position, flow in enumerate(flows):
+        check_offer(session, flow)
         attachments = [attachment(session, flow.name, one, home, folder) for one in flow.attachments]
         row = known.get(flow.name) or WelcomeFlow(name=flow.name, position=position, version=0, updated_at=now)
         row.position, row.conditions, row.text = position, flow.when, flow.text
-        row.attachments, row.fallbacks = attachments, flow.otherwise
+        row.attachments, row.fallbacks, row.offer = attachments, flow.otherwise, flow.offer
         row.version, row.updated_at, row.active = row.version + 1, now, True
         session.add(row)
         stored.append(row)
     FLOWS.forget()
     return stored
+
+
+def check_offer(session: Session, flow: FlowText) -> None:
+    """Refuse an offer that is not given. Raises `FlowRefused`."""
+    offer = session.get(Offer, flow.offer) if flow.offer else None
+    if flow.offer and not (offer and offer.active):
+        there = ", ".join(session.exec(select(Offer.code).where(col(Offer.active)).order_by(col(Offer.code)))) or "none"
+        raise FlowRefused(f"flow {flow.name!r}: offer (now {flow.offer!r}): there is no such offer; there are {there}")
 
 
 def attachment(session: Session, flow: str, given: dict[str, Any], home: Path, folder: Path) -> Any:

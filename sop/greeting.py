@@ -14,6 +14,7 @@ from bot.jobs import Done, Job, Later, Runner, Then
 from bot.observability import WELCOME_SECONDS, WELCOMES, log
 from bot.statements import Statement
 from bot.wecom.errors import WeComError, WeComUnreachable, WelcomeRefused
+from contacts.offers import close_reserved
 from contacts.touches import welcomed
 from scripts_library.media import MediaLibrary, MediaRefused
 from scripts_library.rendering import render, used_variables
@@ -149,6 +150,9 @@ def ledger(job: Job, *, outcome: str, reason: str | None, **values: Any) -> Then
     def write(session: Session) -> None:
         row = {"which": job.payload["event_id"], "sent_at": None, "latency_ms": None, **values}
         CLOSE.run(session.connection(), {**row, "outcome": outcome, "reason": reason})
+        if gift := job.payload.get("gift"):
+            why_not = f"not sent: {reason}" if outcome == NOT_SENT else ""
+            close_reserved(session, gift, row["sent_at"] or job.created_at, reason=why_not)
         if outcome != NOT_SENT:
             payload, at = job.payload, row["sent_at"] or job.created_at
             who = (payload["userid"], payload["external_userid"])

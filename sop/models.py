@@ -88,6 +88,8 @@ class WelcomeFlow(SQLModel, table=True):
     attachments: list[Any] = Field(default_factory=list, sa_column=Column(Typed(list[Attachment]), nullable=False))
     fallbacks: dict[str, str] = Field(default_factory=dict, sa_column=Column(Typed(dict[str, str]), nullable=False))
     """What to say where a variable has no value."""
+    offer: str = ""
+    """The code of the offer it hands over: who may not get it is greeted by a later flow."""
     active: bool = True
     version: int = 1
     updated_at: datetime = Field(sa_type=UtcTime)

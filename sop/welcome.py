@@ -3,8 +3,9 @@
 Choosing uses the event and our own record only: a code lives 20 seconds, and first comes the message.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -19,9 +20,13 @@ from bot.statements import Statement, columns_but_id
 from contacts.calendar import is_workday
 from contacts.changes import Followed
 from contacts.channel_marks import pair_lane
+from contacts.offers import RESERVED
 from contacts.staff import Place, place_of
+from scripts_library.context import VARIABLES as OFFER_VARIABLES
 from scripts_library.rendering import Variable
+from sop.conditions import day_of
 from sop.models import NOT_SENT, PENDING, AddFacts, Welcome, WelcomeFlow
+from sop.offers import Reason, Wish, give, offer_words
 
 LEDGER: Table = Welcome.__table__  # type: ignore[attr-defined]
 NEW_ROW = Statement(insert(LEDGER), *columns_but_id(LEDGER))
@@ -37,6 +42,7 @@ VARIABLES = {
     "company.name": Variable("the company's name: its root department's", "公司" * 15, "本店"),
     "greeting": Variable("上午好, 下午好 or 晚上好, by the hour", "上午好", "您好"),
     "channel.state": Variable("the channel's state", "x" * 30, ""),
+    **{name: OFFER_VARIABLES[name] for name in ("offer.name", "offer.terms", "offer.ends_on")},
 }
 FALLBACKS = {name: one.fallback for name, one in VARIABLES.items()}
 """What is said where neither a value nor the flow's own fallback is there: never a blank."""
@@ -60,7 +66,7 @@ def welcome(session: Session, add: Add, followed: Followed, zone: ZoneInfo, seco
     write, in one statement with whatever else the add causes."""
     place = place_of(session, add.userid)
     facts = facts_of(add, place, followed.kind, zone)
-    flow, passed_over = choose(session, facts)
+    flow, passed_over = choose(session, facts, lambda flow: hand_over(session, flow, add, followed, zone))
     reason = why_not(add, flow)
     row: dict[str, Any] = {
         "event_id": add.event_id,
@@ -85,7 +91,9 @@ def welcome(session: Session, add: Add, followed: Followed, zone: ZoneInfo, seco
     elif flow:
         # What the channel marks her with must not overtake the message, so both stand in one lane.
         lane = pair_lane(add.userid, add.external_userid) if followed.source.marks else None
-        return [job_for(add, flow, values_of(add, place, facts), seconds, lane)]
+        values = values_of(add, place, facts)
+        values |= offer_words(session, flow.offer, day_in(add, zone)) if flow.offer else {}
+        return [job_for(add, flow, values, seconds, lane)]
     return []
 
 
@@ -106,6 +114,7 @@ def job_for(add: Add, flow: WelcomeFlow, values: dict[str, str], seconds: float,
         "text": flow.text,
         "attachments": [one.model_dump(mode="json") for one in flow.attachments],
         "values": {**FALLBACKS, **flow.fallbacks, **values},
+        "gift": gift_of(add) if flow.offer else "",
     }
     return NewJob(
         key=f"{WELCOME}:{add.event_id}",
@@ -132,15 +141,42 @@ def facts_of(add: Add, place: Place, kind: str, zone: ZoneInfo) -> AddFacts:
     )
 
 
-def choose(session: Session, facts: AddFacts) -> tuple[WelcomeFlow | None, dict[str, str]]:
-    """The first flow that holds, and the ones before it with the condition that did not."""
+def choose(
+    session: Session, facts: AddFacts, handed_over: Callable[[WelcomeFlow], str]
+) -> tuple[WelcomeFlow | None, dict[str, str]]:
+    """The first flow that holds and whose offer she may have, and the ones before it with what did not hold.
+
+    `handed_over` sets a flow's offer aside for her; why it cannot, or nothing.
+    """
     passed_over: dict[str, str] = {}
     for flow in FLOWS.get(session.connection()):
         unmet = flow.conditions.first_unmet(facts)
+        if unmet is None and flow.offer:
+            unmet = handed_over(flow) or None
         if unmet is None:
             return flow, passed_over
         passed_over[flow.name] = unmet
     return None, passed_over
+
+
+def hand_over(session: Session, flow: WelcomeFlow, add: Add, followed: Followed, zone: ZoneInfo) -> str:
+    """Set a flow's offer aside until its welcome is sent; why she does not get it, or nothing."""
+    if not add.code:
+        return ""  # nothing will be sent, so nothing is given
+    wish = Wish(followed.customer_id, add.userid, gift_of(add))
+    why, day = Reason(WELCOME, add.received_at, flow.name), day_of(session, day_in(add, zone), zone)
+    refused = give(session, flow.offer, [wish], day, why, state=RESERVED).refused
+    return f"offer: {refused[wish.reference]}" if refused else ""
+
+
+def gift_of(add: Add) -> str:
+    """What an add's offer is granted for: once for ever."""
+    return f"{WELCOME}:{add.event_id}"
+
+
+def day_in(add: Add, zone: ZoneInfo) -> date:
+    """The company's day of an add."""
+    return add.received_at.astimezone(zone).date()
 
 
 def read_flows(connection: Connection, _: str) -> list[WelcomeFlow]:

@@ -1,14 +1,17 @@
 """Which flow greets a customer, what arrives in her window, and what becomes of files and names on the way."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlmodel import Session, col, select
 
-from sop.flows import read_flows, store_flows
+from contacts.offers import Offer, OfferGrant
+from sop.flows import FlowRefused, read_flows, store_flows
 from sop.models import NOT_SENT, SENT
 from tests.conftest import MONDAY_TEN, RunningBot, WeCom, bot_settings, running_bot
 from tests.hand_clock import HandClock
@@ -298,3 +301,78 @@ async def test_consent_to_the_archive_brings_the_welcome_that_was_refused_before
 
     assert len(await wecom.received(added["external_userid"])) == 1
     assert [row.outcome for row in await ledger(bot)] == [NOT_SENT, SENT]
+
+
+GIFT = """
+flows:
+  - name: 见面礼
+    text: "您好，送您一份{{ offer.name }}，{{ offer.terms }}，{{ offer.ends_on }}前有效。"
+    offer: kit
+  - {name: 没有礼, text: 您好}
+"""
+
+
+async def gifts(bot: RunningBot) -> list[tuple[str, str, str]]:
+    """Member, state and reason of every offer that was set aside, and how many are out of stock now."""
+
+    def read(session: Session) -> list[tuple[str, str, str]]:
+        grants = session.exec(select(OfferGrant).order_by(col(OfferGrant.id))).all()
+        assert session.get_one(Offer, "kit").taken == sum(one.state != "revoked" for one in grants)
+        return [(one.userid, one.state, one.reason.partition(":")[0]) for one in grants]
+
+    return await bot.database.read(read)
+
+
+@pytest.fixture
+async def gift(bot: RunningBot, tmp_path: Path) -> None:
+    """Two of a welcome gift, and the flow that hands it over."""
+    kit: dict[str, Any] = {"code": "kit", "name": "护牙包", "kind": "welcome_gift", "terms": "到店领取"}
+    kit |= {"stock": 2, "days": 14, "updated_at": MONDAY_TEN}
+    await bot.database.write(lambda session: session.add(Offer(**kit)))
+    await use(bot, tmp_path, GIFT)
+
+
+async def test_a_welcome_hands_over_its_offer_once_per_customer_while_there_is_any(
+    bot: RunningBot, wecom: WeCom, gift: None
+) -> None:
+    added = await wecom.adds_friend("lin", unionid="u1")
+    await all_done(bot)
+    [first] = await wecom.received(added["external_userid"])
+    assert first["body"]["content"] == "您好，送您一份护牙包，到店领取，11月30日前有效。"
+    assert await gifts(bot) == [("lin", "given", "")]
+
+    again = await greeted(bot, wecom, "wang", external_userid=added["external_userid"])
+    assert again[-1]["body"]["content"] == "您好"
+    assert (await ledger(bot))[-1].passed_over == {"见面礼": "offer: she has had offer 护牙包 already"}
+
+    [second], [third] = [await greeted(bot, wecom, "lin", name=name) for name in ("二", "三")]
+    assert (second["body"]["content"][:8], third["body"]["content"]) == ("您好，送您一份护", "您好")
+    assert [one[:2] for one in await gifts(bot)] == [("lin", "given")] * 2
+
+
+async def test_an_offer_returns_to_the_stock_when_its_welcome_is_not_sent(
+    bot: RunningBot, wecom: WeCom, gift: None
+) -> None:
+    await wecom.fault(SEND, errcode=41050, times=1)
+    assert await greeted(bot, wecom) == []
+    assert await gifts(bot) == [("lin", "revoked", "not sent")]
+
+    await greeted(bot, wecom, console_welcome=True)
+    assert len(await gifts(bot)) == 1, "without a code there is nothing to hand over"
+
+
+@pytest.mark.parametrize(
+    ("flow", "said"),
+    [
+        (
+            "{name: 礼, text: 您好, offer: nothing}",
+            "flow '礼': offer (now 'nothing'): there is no such offer; there are kit",
+        ),
+        ("{name: 礼, text: '送{{ offer.name }}'}", "flow '礼': text names offer.name; give the flow an offer"),
+    ],
+)
+async def test_a_flow_that_promises_what_is_not_there_is_refused(
+    bot: RunningBot, gift: None, tmp_path: Path, flow: str, said: str
+) -> None:
+    with pytest.raises(FlowRefused, match=re.escape(said)):
+        await use(bot, tmp_path, f"flows: [{flow}]")
