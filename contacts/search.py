@@ -47,7 +47,7 @@ EXACT, PHONE = 100, 98
 SURE = ALIKE
 """From here on a single match may be acted upon; below it, ask first."""
 FEW = 10_000
-"""Whoever answers for no more customers has every name of theirs compared."""
+"""Where there are no more customers every name is compared."""
 LIKELIEST = 100
 """Of those found by the index, so many are looked at first, then as many again."""
 PHONE_KIND = "phone"
@@ -172,6 +172,8 @@ class Asked:
     session: Session
     whose: Whose
     lost: bool
+    most: int = FEW
+    """So many are few."""
 
     def rows(self, condition: ColumnElement[bool]) -> list[Match]:
         """Ties that fit, and customers without any tie whom the member answers for."""
@@ -190,7 +192,7 @@ class Asked:
             select(tie.userid).where(self.whose(tie.userid)),
             select(customer.main_userid).where(self.whose(customer.main_userid)),
         )
-        return not any(self.session.execute(one.offset(FEW).limit(1)).first() for one in whose)
+        return not any(self.session.execute(one.offset(self.most).limit(1)).first() for one in whose)
 
     def statement(
         self, condition: ColumnElement[bool], *columns: ColumnElement[Any]
