@@ -78,7 +78,7 @@ FEEDS: dict[str, tuple[type[SQLModel], ...]] = {
     "visits": (Visit,),
     "bookings": (Booking,),
     "meetings": (Visit, Booking, Order),
-    "services": (Visit, Act, GroupMember),
+    "services": (Visit, Act, GroupMember, Todo),
     "acts": (Act,),
     "referrals": (Referral,),
     "traffic": (Traffic,),
