@@ -6,7 +6,7 @@ from typing import Any
 from sqlmodel import Session
 
 from assistant.briefs import brief_answer, readers_answer
-from assistant.campaign_answers import campaign_kpis, commission_answer, targets_answer
+from assistant.campaign_answers import campaign_kpis, commission_answer
 from assistant.campaign_reviews import review_answer
 from assistant.change_answers import behind_answer, change_answer
 from assistant.customer_answers import credit_answer, customer_answer, lost_answer, new_answer
@@ -38,6 +38,7 @@ from assistant.questions import (
 from assistant.refund_answers import clawback_answer
 from assistant.reports import report_answer, wishes_answer
 from assistant.rota_answers import rota_answer
+from assistant.target_answers import targets_answer
 from assistant.wording import about, days, moment, money, shown, title
 from bot.language import gettext as _
 from kpi.campaigns import colleagues

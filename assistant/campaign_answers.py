@@ -1,18 +1,17 @@
 """Answers about campaigns, commission and targets."""
 
-from collections.abc import Iterable
 from datetime import date
-from sqlalchemy import func
 
+from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from assistant.people import Asker, Unanswerable, Whose, whose_numbers
-from assistant.questions import ME, CampaignKpis, CommissionQuestion, Targets
+from assistant.questions import ME, CampaignKpis, CommissionQuestion
 from assistant.wording import days, moment, money, shown, title
 from bot.language import gettext as _
+from contacts.channels import Campaign
 from contacts.choices import CAMPAIGN as CAMPAIGNS
 from contacts.choices import Choice, the_only
-from contacts.channels import Campaign
 from kpi.campaigns import (
     MEASURES,
     CampaignFigures,
@@ -22,16 +21,14 @@ from kpi.campaigns import (
     mine,
     running,
     teams,
-    workdays_left,
 )
 from kpi.commission import Commission
-from kpi.measures import METRICS, data_at, measure
-from kpi.models import Target
-from kpi.periods import DEFAULT, Period, month_of, resolve
-CANDIDATES = 10
+from kpi.measures import data_at, measure
+from kpi.periods import DEFAULT, Period, resolve
 from kpi.registry import CAMPAIGN, FEN
 
 NEEDS = ("orders", "referrals")
+CANDIDATES = 10
 
 
 def campaign_kpis(session: Session, asker: Asker, question: CampaignKpis) -> list[str]:
@@ -183,64 +180,3 @@ def tiers_line(campaign: Campaign) -> str:
         for start, percent in sorted(campaign.tiers)
     )
     return _("{name}, steps: {steps}").format(name=campaign.name, steps=_(", ").join(steps))
-
-
-def targets_answer(session: Session, asker: Asker, question: Targets) -> list[str]:
-    """What is missing to the month's targets, per working day left."""
-    whose = whose_numbers(session, asker, question.whose)
-    period = resolve(session, question.period or DEFAULT, asker.now, asker.zone)
-    first, last = month_of(period.first)
-    month = Period(first, last, asker.zone)
-    wanted = targets_of(session, whose, first)
-    if not wanted:
-        text = _("No target is set for {month} ({whose}). For a campaign's, ask “my campaign KPIs”.")
-        raise Unanswerable(text.format(month=f"{first:%Y-%m}", whose=whose.label))
-    workdays = days_left(session, asker, whose, last)
-    lines = [
-        _("{month}, {whose}, {left} working days left").format(month=f"{first:%Y-%m}", whose=whose.label, left=workdays)
-    ]
-    for metric, value in wanted.items():
-        found = measure(session, metric, whose.scope, month, asker.now)
-        actual = int(found.value or 0)
-        lines.append(target_line(metric, Progress(metric, actual, value, workdays)))
-    at = data_at(session, METRICS[next(iter(wanted))].needs, asker.now)
-    return [*lines, _("Data up to {time}").format(time=moment(at, asker.zone))]
-
-
-def days_left(session: Session, asker: Asker, whose: Whose, last: date) -> int:
-    """Working days from today to the month's end; of a team, its leader's."""
-    today = asker.now.astimezone(asker.zone).date()
-    return workdays_left(session, whose.userid or asker.userid, today, last)
-
-
-def targets_of(session: Session, whose: Whose, month: date) -> dict[str, int]:
-    """The month's targets by metric; a team's are its departments', else its members' together."""
-    rows = session.exec(select(Target).where(Target.month == month).order_by(col(Target.metric))).all()
-    if whose.userid:
-        return {row.metric: row.value for row in rows if row.whose == f"staff:{whose.userid}"}
-    departments = {f"department:{one}" for one in session.execute(whose.scope.departments()).scalars()}
-    members = {f"staff:{one}" for one in session.execute(whose.scope.members()).scalars()}
-    return summed(row for row in rows if row.whose in departments) or summed(
-        row for row in rows if row.whose in members
-    )
-
-
-def summed(rows: Iterable[Target]) -> dict[str, int]:
-    """Targets of several added up by metric."""
-    found: dict[str, int] = {}
-    for row in rows:
-        found[row.metric] = found.get(row.metric, 0) + row.value
-    return found
-
-
-def target_line(metric: str, one: Progress) -> str:
-    """A month's target in a line."""
-    unit = METRICS[metric].unit
-    line = _("{name}: {actual} of {target} ({percent}%)").format(
-        name=title(METRICS[metric]), actual=shown(one.actual, unit), target=shown(one.target, unit), percent=one.percent
-    )
-    if not one.gap:
-        return line + _(", reached")
-    return line + _(", {gap} to go, {each} a working day").format(
-        gap=shown(one.gap, unit), each=shown(one.per_workday, unit)
-    )

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Row
 from sqlmodel import Session, col, select
@@ -13,6 +14,7 @@ from bot.language import gettext as _
 from contacts.channels import Campaign, Channel
 from contacts.models import ADDED, CONFIRMED, CUSTOMER, LOST, STAFF, Customer, FollowUser, Staff, TieChange
 from contacts.search import Match, find_customers, meant_by
+from kpi.decisions import Decided, deciders
 from kpi.models import MAIN, ORDER, STORE, TOUCH, OrderCredit
 from kpi.periods import DEFAULT, Period, resolve
 
@@ -129,16 +131,24 @@ def credit_answer(session: Session, asker: Asker, question: Credit) -> list[str]
     if not rows:
         raise Unanswerable(_("{name} has no orders then.").format(name=meant.shown))
     lines = [_("Whose orders of {name} are, and why:").format(name=meant.shown)]
+    by = deciders(session, [one.order_id for one, _staff, _campaign in rows])
     for one, staff, campaign in rows:
         whose = staff or _("the store")
-        text = f"· {moment(one.at, asker.zone)} {money(one.amount_fen)}: {whose}, {reason(one.basis)}"
+        text = f"{payment_line(one, asker.zone)}: {whose}, {reason(one.basis, by.get(one.order_id))}"
         lines.append(text + (_(", campaign {name}").format(name=campaign) if campaign else ""))
-    appeal = _("If that is wrong, say “appeal” and your leader sees this; only a record of the order can change it.")
-    return [*lines, appeal]
+    return [*lines, _("If that is wrong, say “appeal” and your leader sees this and decides.")]
 
 
-def reason(basis: str) -> str:
+def payment_line(line: OrderCredit, zone: ZoneInfo) -> str:
+    """A payment with the number by which a leader can name it."""
+    return f"· #{line.order_id} {moment(line.at, zone)} {money(line.amount_fen)}"
+
+
+def reason(basis: str, decided: Decided | None = None) -> str:
     """Why a line is whose it is."""
+    if decided:
+        text = _("decided by {name}").format(name=decided.by)
+        return f"{text} ({decided.words})" if decided.words else text
     return {
         ORDER: _("named on the order"),
         TOUCH: _("was in touch last, within 15 days before"),

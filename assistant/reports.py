@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
-from assistant.campaign_answers import target_line, targets_of
 from assistant.models import ReportWish
 from assistant.people import Asker, Whose, whose_numbers
 from assistant.questions import TEAM, ReportsWanted, TeamReport
+from assistant.target_answers import target_line, targets_of
 from assistant.wording import days, moment, shown, title
 from bot.language import gettext as _
 from contacts.calendar import previous_workday

@@ -48,8 +48,12 @@ def appeal(message: TextMessage, ctx: Context) -> str:
     if not leaders:
         raise Unanswerable(_("I know no leader above you; please ask the office."))
     staff = ctx.session.get(Staff, message.userid)
+    name = staff.name if staff else message.userid
     with speaking(ctx.settings.language):
-        head = _("{staff} asks you to look at whose these orders are:").format(staff=staff.name if staff else "")
+        head = _("{staff} asks you to look at whose these orders are:").format(staff=name)
+        decide = _("To change it say for example: #{number} is {staff}'s. Otherwise it stays as it is.")
+    number = re.search(r"#(\d+)", "\n".join(lines[1:]))
+    lines.append(decide.format(number=number[1] if number else "", staff=name))
     today = ctx.now.astimezone(asker.zone).date()
     new = False
     for leader in leaders:
@@ -59,7 +63,7 @@ def appeal(message: TextMessage, ctx: Context) -> str:
     names = "、".join(one.name for one in (ctx.session.get(Staff, leader) for leader in leaders) if one)
     if not new:
         return _("{names} was told of that today already.").format(names=names)
-    return _("{names} is told, with the reasons. Only a record of the order can change it.").format(names=names)
+    return _("{names} is told, with the reasons, and decides.").format(names=names)
 
 
 def meant(message: TextMessage, ctx: Context) -> Credit:

@@ -1,4 +1,4 @@
-"""撤销: the asker's last own change of the last ten minutes is taken back, whichever it was: tag, to-do or note."""
+"""撤销: the asker's last own change of the last ten minutes is taken back: tag, to-do, note, or whose an order is."""
 
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -15,6 +15,8 @@ from contacts.models import Customer
 from contacts.tag_lookup import UNDO_MINUTES, last_change, undo_last
 from handlers.tag_words import UNDO, said
 from handlers.tagging import name_of, shown
+from kpi.decisions import last_decision
+from kpi.decisions import take_back as take_decision_back
 from sop.card_refresh import list_changed
 from sop.sops import OPEN, Todo
 from sop.todo_log import last_act, take_back
@@ -40,7 +42,11 @@ def undo(userid: str, ctx: Context) -> str:
     session = ctx.session
     tag, note = last_change(session, userid, ctx.now), last_note(session, userid, ctx.now)
     todos = last_act(session, userid, ctx.now)
-    times = {"tag": tag and tag.at, "note": note and note.at, "todo": todos[0].at if todos else None}
+    decision = last_decision(session, userid, ctx.now)
+    times = {
+        "tag": tag and tag.at, "note": note and note.at, "todo": todos[0].at if todos else None,
+        "decision": decision and decision.at,
+    }  # fmt: skip
     known = {kind: at for kind, at in times.items() if at}
     latest = max(known, key=lambda kind: known[kind], default="")
     if latest == "todo":
@@ -51,6 +57,9 @@ def undo(userid: str, ctx: Context) -> str:
         return _("Taken back: {todos}").format(todos=_(", ").join(one_todo(session, one) for one in back))
     if latest == "note" and note:
         return forget(session, note)
+    if latest == "decision" and decision:
+        take_decision_back(session, decision, ctx.now)
+        return _("Taken back: order #{number} is whose it was.").format(number=decision.order_id)
     taken = undo_last(session, userid, ctx.now)
     if taken is None:
         return _("There is nothing to take back: I can undo your own tags, to-dos and notes of the last 10 minutes.")

@@ -1,9 +1,9 @@
 """Whose an order is: its campaign, its member of staff, and its channel, kept with the reason for each.
 
 Campaign: the record's own; else the last campaign channel the customer came through, or campaign she joined, within
-that campaign's window. Staff: named on the order; else who touched the customer last within 15 days; else who answered
-for her when she paid; else the store. Lines are written in sets, only where something changed, so that doing it again,
-in any order and grouping, ends in the same rows.
+that campaign's window. Staff: as a leader decided; else named on the order; else who touched the customer last within
+15 days; else who answered for her when she paid; else the store. Lines are written in sets, only where something
+changed, so that doing it again, in any order and grouping, ends in the same rows.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -35,7 +35,7 @@ from contacts.channels import Campaign, Channel
 from contacts.facts import Order, OrderItem, Participation, Refund, Touch
 from contacts.models import ADDED, CONFIRMED, HALF_ADDED, Customer, MainStaffChange, TieChange
 from contacts.touches import TOUCH_DAYS
-from kpi.models import CHANNEL, JOINED, MAIN, ORDER, RECORD, STORE, TOUCH, OrderCredit
+from kpi.models import CHANNEL, DECIDED, JOINED, MAIN, ORDER, RECORD, STORE, TOUCH, CreditDecision, OrderCredit
 from kpi.moments import later
 
 REFUND_DAYS = 7
@@ -79,6 +79,13 @@ def touchpoints(orders: Subquery) -> Select[Any]:
         partition_by=both.c.id, order_by=(both.c.at.desc(), both.c.basis.desc(), both.c.campaign_id.desc())
     )
     return select(both.c.id, both.c.campaign_id, both.c.basis, latest.label("place"))
+
+
+def decided(orders: Subquery) -> Any:
+    """Whose a leader decided it is."""
+    decision = table(CreditDecision)
+    holds = select(decision.c.userid).where(decision.c.order_id == orders.c.id, decision.c.undone_at.is_(None))
+    return holds.order_by(decision.c.id.desc()).limit(1).correlate(orders).scalar_subquery()
 
 
 def latest_touch(orders: Subquery) -> Any:
@@ -126,15 +133,21 @@ def payments(which: ColumnElement[bool]) -> Select[Any]:
     margin = case(
         (func.count() == func.count(items.c.margin_fen), cast(func.sum(items.c.margin_fen), BigInteger)), else_=None
     )
-    owner = select(orders.c.id, latest_touch(orders).label("touched"), main_then(orders).label("main")).subquery("who")
+    owner = select(
+        orders.c.id,
+        decided(orders).label("decided"),
+        latest_touch(orders).label("touched"),
+        main_then(orders).label("main"),
+    ).subquery("who")
     return (
         select(
             orders.c.id.label("order_id"),
             literal(0, Integer).label("refund_id"),
             orders.c.at,
             orders.c.customer_id,
-            func.coalesce(orders.c.userid, owner.c.touched, owner.c.main).label("userid"),
+            func.coalesce(owner.c.decided, orders.c.userid, owner.c.touched, owner.c.main).label("userid"),
             case(
+                (owner.c.decided.is_not(None), DECIDED),
                 (orders.c.userid.is_not(None), ORDER),
                 (owner.c.touched.is_not(None), TOUCH),
                 (owner.c.main.is_not(None), MAIN),

@@ -9,8 +9,9 @@ from bot.database import BigId, UtcTime
 
 RECORD, CHANNEL, JOINED = "record", "channel", "joined"
 """Why an order belongs to its campaign: its record says so, she came through its channel, she joined it."""
-ORDER, TOUCH, MAIN, STORE = "order", "touch", "main", "store"
-"""Why an order is a member's: named on it, touched the customer last, answered for her; else it is the store's."""
+DECIDED, ORDER, TOUCH, MAIN, STORE = "decided", "order", "touch", "main", "store"
+"""Why an order is a member's: a leader decided so; named on it, touched the customer last, answered for her; else it is
+the store's."""
 
 
 class OrderCredit(SQLModel, table=True):
@@ -46,6 +47,24 @@ class OrderCredit(SQLModel, table=True):
         Index("ix_ordercredit_customer", "customer_id", "at"),
         Index("ix_ordercredit_campaign", "campaign_id", "userid"),
     )
+
+
+class CreditDecision(SQLModel, table=True):
+    """A leader decided whose an order is; the last that is not taken back holds."""
+
+    id: int | None = Field(default=None, sa_column=Column(BigId, primary_key=True, autoincrement=True))
+    order_id: int = Field(sa_type=BigId, foreign_key="orders.id", index=True)
+    userid: str
+    """Whose it is now."""
+    before: str | None = None
+    """Whose it was; None: the store's."""
+    by: str
+    at: datetime = Field(sa_type=UtcTime)
+    words: str = ""
+    """Why, as she put it."""
+    undone_at: datetime | None = Field(default=None, sa_type=UtcTime)
+
+    __table_args__ = (Index("ix_creditdecision_by", "by", "at"),)
 
 
 class Target(SQLModel, table=True):

@@ -1,7 +1,10 @@
 """Staff talk about numbers: why one moved, day by day, the customers behind it, a leader's team, and an appeal."""
 
 import pytest
+from sqlmodel import select
 
+from kpi.credit import credit_orders
+from kpi.models import CreditDecision, OrderCredit
 from tests.conftest import RunningBot, WeCom
 from tests.stories.test_questions import ask, company
 
@@ -68,3 +71,63 @@ async def test_an_appeal_out_of_nothing_asks_which_order(staffed: RunningBot, we
 
     assert text.startswith("哪一单？")
     assert not await wecom.texts("su")
+
+
+async def credited(bot: RunningBot) -> dict[int, tuple[str | None, str]]:
+    """Whose each payment is, and why."""
+    rows = await bot.database.read(lambda session: list(session.exec(select(OrderCredit))))
+    return {row.order_id: (row.userid, row.basis) for row in rows if not row.refund_id}
+
+
+async def test_a_leader_decides_and_numbers_and_commission_follow(staffed: RunningBot, wecom: WeCom) -> None:
+    before = await credited(staffed)
+    _, _ = await ask(staffed, wecom, "lin", "客户3那单为什么不算我的", "申诉")
+    [asked] = [one for one in await wecom.texts("su") if "请您看一下这些订单的归属" in one]
+    number = int(asked.split("要改就回“#")[1].split("算林晓的”")[0])
+    numbers = await ask(staffed, wecom, "lin", "本月业绩", "本月提成")
+    told, why = await ask(staffed, wecom, "su", f"#{number}算林晓的，她跟了三周", "客户3那单为什么不算我的")
+
+    assert before[number] == ("wang", "order")
+    assert (await credited(staffed)) == before | {number: ("lin", "decided")}
+    assert f"（#{number}，¥12,000）现在算林晓的，原来算王磊的，业绩和提成跟着走。" in told
+    assert "林晓, 苏敏定的 (她跟了三周)" in why
+    assert numbers[0].splitlines()[1] == "业绩：¥7,500.50"
+    after = await ask(staffed, wecom, "lin", "本月业绩", "本月提成")
+    assert after[0].splitlines()[1] == "业绩：¥19,500.50"
+    assert after[1] != numbers[1]
+    for userid in ("lin", "wang"):
+        assert [one for one in await wecom.texts(userid) if one.startswith("苏敏定了：客户3")]
+
+    again = await staffed.database.write(lambda session: credit_orders(session, list(before)))
+    [back] = await ask(staffed, wecom, "su", "撤销")
+    assert again == 0
+    assert back == f"已撤回：#{number}这单归属恢复原样。"
+    assert await credited(staffed) == before
+    log = await staffed.database.read(lambda session: list(session.exec(select(CreditDecision))))
+    assert [(one.by, one.userid, one.before, one.words) for one in log] == [("su", "lin", "wang", "她跟了三周")]
+    assert log[0].undone_at is not None
+
+
+@pytest.mark.parametrize(
+    ("userid", "text", "answer"),
+    [
+        ("lin", "#3算王磊的", "订单归谁由店长来定"), ("su", "#3算苏敏的", "订单归谁由店长来定"),
+        ("su", "#3算莫然的", "订单归谁由店长来定"), ("su", "#999算林晓的", "你的团队没有#999这一单"),
+        ("su", "#3算赵钱孙的", "赵钱孙"), ("su", "没有这个人那单算林晓的", "没有这个人"),
+    ],
+)  # fmt: skip
+async def test_nobody_decides_beyond_her_team(
+    staffed: RunningBot, wecom: WeCom, userid: str, text: str, answer: str
+) -> None:
+    before = await credited(staffed)
+    [said] = await ask(staffed, wecom, userid, text)
+
+    assert answer in said
+    assert await credited(staffed) == before
+
+
+async def test_a_decision_by_the_customer_and_in_english(staffed: RunningBot, wecom: WeCom) -> None:
+    given, back = await ask(staffed, wecom, "su", "客户3那单归林晓", "give #3 to wang, because he was in touch")
+
+    assert "现在算林晓的" in given
+    assert "is 王磊's now; it was 林晓's" in back

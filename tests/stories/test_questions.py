@@ -156,6 +156,18 @@ async def test_rank_commission_and_target(staffed: RunningBot, wecom: WeCom) -> 
     assert "王磊" not in rank
     assert "提成：预计¥60.01，已确认¥90" in commission
     assert "业绩：¥7,500.50，目标¥15,001（50%），还差¥7,500.50" in target
+    assert "· 工作日过了10/21，按进度应到¥7,143.33，领先¥357.17" in target
+
+
+async def test_a_week_has_the_share_of_its_working_days(staffed: RunningBot, wecom: WeCom) -> None:
+    week, past, none = await ask(staffed, wecom, "lin", "这周目标还差多少", "上周目标还差多少", "上个月目标还差多少")
+
+    assert week.splitlines()[0] == "2026-11-16 – 11-22，我的，还剩5个工作日"
+    assert "目标¥3,571.67（" in week
+    assert "按进度" not in week
+    assert past.splitlines()[0] == "2026-11-09 – 11-15，我的，还剩0个工作日"
+    assert past.splitlines()[1] == "业绩：¥2,500.50，目标¥3,571.67（70%），差¥1,071.17"
+    assert none.startswith("2026-10还没有定目标")
 
 
 async def test_who_came_and_who_left(staffed: RunningBot, wecom: WeCom) -> None:
