@@ -80,9 +80,8 @@ def write_customers(rows: Rows, company: Company, population: Population) -> lis
     for life in lives:
         write_person(rows, dice, company.day, life)
         write_main_staff(rows, life, company.day)
-        for tie in life.ties:
-            write_tie(rows, dice, company, life, tie)
-        write_history(rows, company, life)
+        reasons = {tie.userid: write_tie(rows, dice, company, life, tie) for tie in life.ties}
+        write_history(rows, company, life, reasons)
         write_attributes(rows, dice, company.day, life)
     return lives
 
@@ -145,9 +144,10 @@ def write_main_staff(rows: Rows, life: Life, day: date) -> None:
         )
 
 
-def write_tie(rows: Rows, dice: Random, company: Company, life: Life, tie: Tie) -> None:
-    """A tie as the platform last showed it, with its tags and how they came."""
+def write_tie(rows: Rows, dice: Random, company: Company, life: Life, tie: Tie) -> str:
+    """A tie as the platform last showed it, with its tags and how they came; answers why it ended, where staff said."""
     by_customer = tie.ended_by == CUSTOMER
+    reason = dice.choice(REASONS) if by_customer and dice.random() < 0.35 else ""
     rows.add(
         FollowUser,
         customer_id=life.id,
@@ -157,7 +157,7 @@ def write_tie(rows: Rows, dice: Random, company: Company, life: Life, tie: Tie) 
         added_at=tie.added_at,
         lost_at=tie.ended_at,
         lost_by=tie.ended_by or None,
-        loss_reason=dice.choice(REASONS) if by_customer and dice.random() < 0.35 else "",
+        loss_reason=reason,
         remark=tie.remark,
         description=tie.description,
         phones=tie.phones,
@@ -182,10 +182,11 @@ def write_tie(rows: Rows, dice: Random, company: Company, life: Life, tie: Tie) 
             by="" if by_channel else tie.userid,
             cause=tie.way.state if tie.way and by_channel else "",
         )
+    return reason
 
 
-def write_history(rows: Rows, company: Company, life: Life) -> None:
-    """Every add and end of the customer's ties, in order, and which adds brought somebody back."""
+def write_history(rows: Rows, company: Company, life: Life, reasons: dict[str, str]) -> None:
+    """Every add and end of the customer's ties, in order; which adds brought somebody back, why a member lost her."""
     standing: set[str] = set()
     gone = False
     for at, tie, kind in sorted(changes_of(life.ties), key=lambda change: change[0]):
@@ -202,6 +203,7 @@ def write_history(rows: Rows, company: Company, life: Life) -> None:
             state=way.state if way else "",
             channel_id=company.channels[way.state] if way else None,
             source="transfer" if kind in {TRANSFERRED_IN, TRANSFERRED_OUT} else "callback",
+            reason=(reasons[tie.userid] or None) if kind == LOST and at == tie.ended_at else None,
         )
         (standing.add if began else standing.discard)(tie.userid)
         gone = gone or kind == LOST
