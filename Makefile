@@ -30,6 +30,9 @@ bench: $(VENV)/installed-for-tests
 	$(BIN)/python -m bench.startup
 	$(BIN)/python -m bench.search
 	$(BIN)/python -m bench.questions
+	$(BIN)/python -m bench.digest
+	$(PIP) install -c constraints.txt -e '.[bench]'
+	$(BIN)/python -m bench.plan
 
 setup: $(VENV)/installed-for-tests
 

@@ -116,8 +116,7 @@ def advance(
     runs = [standing(row) for row in session.connection().execute(due.order_by(RUNS.c.id))]
     if not runs:
         return 0
-    userids = {run.userid for run in runs if run.userid}
-    charge = charge_of(session, (run.customer_id for run in runs), day.today, userids)
+    charge = charge_of(session, (run.customer_id for run in runs), day.today, (run.userid for run in runs))
     moves = Moves(session, sop, version, day, now, charge, runs)
     waiting = runs
     for _ in range(ROUNDS):

@@ -50,18 +50,19 @@ class Charge:
         return next((one for one in tried if self.days.works(userid, one)), day)
 
 
-def charge_of(session: Session, customer_ids: Iterable[int], today: date, userids: Iterable[str] = ()) -> Charge:
-    """Who is in charge of these customers, read in sets."""
+def charge_of(session: Session, customer_ids: Iterable[int], today: date, userids: Iterable[str | None] = ()) -> Charge:
+    """Who is in charge of these customers, read in sets; `userids`: members their bookings, orders or runs name."""
     ids = set(customer_ids)
     query = select(col(Customer.id), col(Customer.main_userid)).where(among(session, col(Customer.id), ids))
     main = {number: userid for number, userid in session.execute(query) if userid}
     ties = select(col(FollowUser.customer_id), col(FollowUser.userid)).order_by(col(FollowUser.added_at))
     living = (among(session, col(FollowUser.customer_id), ids), col(FollowUser.lost_at).is_(None))
     tied = {row.customer_id: row.userid for row in session.execute(ties.where(*living))}
-    active = frozenset(session.scalars(select(col(Staff.userid)).where(col(Staff.active))))
-    named = ({*main.values(), *tied.values(), *userids}) & active
+    named = {one for one in (*main.values(), *tied.values(), *userids) if one}
+    here = (among(session, col(Staff.userid), named), col(Staff.active))
+    active = frozenset(session.scalars(select(col(Staff.userid)).where(*here)))
     reach = timedelta(days=LONGEST_BREAK * 2)
-    return Charge(main, tied, active, rota(session, named, today - reach, today + reach))
+    return Charge(main, tied, active, rota(session, active, today - reach, today + reach))
 
 
 def chunks(values: list[Any]) -> Iterator[list[Any]]:
@@ -79,7 +80,7 @@ def enrol(session: Session, version: SopVersion, window: Window, only: list[int]
         session,
         (one.customer_id for one in occurrences),
         window.day.today,
-        (one.userid for one in occurrences if one.userid),
+        (one.userid for one in occurrences),
     )
     return len(insert_rows(session, RUNS, [row_of(version, one, charge) for one in occurrences], ["id"]))
 

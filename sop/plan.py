@@ -191,7 +191,7 @@ def mark_windows(session: Session, sop: Sop, version: SopVersion, day: Day, now:
     """Put the rule's mark on customers whose window ended just now."""
     over = (col(Run.version_id) == version.id, col(Run.state) == FINISHED, col(Run.reason) == WINDOW_OVER)
     rows = session.execute(select(Run.customer_id, Run.userid).where(*over, col(Run.ended_at) == now)).all()  # type: ignore[call-overload]
-    charge = charge_of(session, (row.customer_id for row in rows), day.today)
+    charge = charge_of(session, (row.customer_id for row in rows), day.today, (row.userid for row in rows))
     owners = [(row.customer_id, charge.now(row.userid, row.customer_id)) for row in rows]
     pairs = [Pair(customer_id, userid) for customer_id, userid in owners if userid]
     why = Why(RULE, now, cause=f"{sop.name} v{version.number}")

@@ -75,7 +75,7 @@ def preview(session: Session, rule: rules.Rule, today: date, zone: ZoneInfo, cod
         offset = (one.day - first).days
         if 0 <= offset < len(days):
             days[offset].number += 1
-    charge = charge_of(session, (one.customer_id for one in found), today)
+    charge = charge_of(session, (one.customer_id for one in found), today, (one.userid for one in found))
     load: dict[str, int] = {}
     for one in found:
         userid = charge.of(one) or "–"
