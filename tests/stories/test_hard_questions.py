@@ -1,6 +1,7 @@
 """Questions that cannot be answered as asked: each gets one plain, true answer."""
 
 from datetime import date
+from typing import Any
 
 import pytest
 from sqlmodel import Session
@@ -13,7 +14,7 @@ from tests.stories.test_questions import ask, company
 def two_campaigns(session: Session) -> None:
     """Beside 双11返场 another one of the same days."""
     company(session)
-    days = {"starts_on": date(2026, 11, 5), "ends_on": date(2026, 11, 25)}
+    days: dict[str, Any] = {"starts_on": date(2026, 11, 5), "ends_on": date(2026, 11, 25)}
     session.add(Campaign(id=2, code="d11b", name="双11预售", created_at=MONDAY_TEN, **days))
     session.flush()
     session.add(CampaignStaff(campaign_id=2, userid="lin", participants=5, referrals=0, conversions=0, amount_fen=0))
