@@ -220,11 +220,12 @@ class Library:
             .join(ScriptVersion, col(ScriptVersion.script_id) == col(Script.id))
             .where(col(Script.revision) > self.index.revision, ScriptVersion.number == Script.version)
         )
-        for script, version in session.exec(changed.execution_options(yield_per=1000)):
-            if script.status == PUBLISHED:
-                self.index.add(entry_of(script, version), version.keywords, version.body)
-            else:
-                self.index.remove(script.id or 0)
+        with session.exec(changed.execution_options(yield_per=1000)) as rows:
+            for script, version in rows:
+                if script.status == PUBLISHED:
+                    self.index.add(entry_of(script, version), version.keywords, version.body)
+                else:
+                    self.index.remove(script.id or 0)
 
 
 LIBRARIES: WeakKeyDictionary[Pool, Library] = WeakKeyDictionary()
