@@ -195,23 +195,23 @@ class Library:
     def find(self, engine: Engine, words: str, limit: int, categories: Iterable[str] | None) -> list[Hit]:
         """The best scripts among everything that is committed."""
         with self.lock:
-            self.refresh(engine)
+            with Session(engine) as session:
+                self.refresh(session)
             return self.index.find(words, limit, categories)
 
-    def warm(self, engine: Engine) -> None:
+    def warm(self, session: Session) -> None:
         """Bring the index up to date."""
         with self.lock:
-            self.refresh(engine)
+            self.refresh(session)
 
-    def refresh(self, engine: Engine) -> None:
+    def refresh(self, session: Session) -> None:
         """Take in what changed since the index was read."""
-        with Session(engine) as session:
-            revision = session.exec(select(ScriptLibrary.revision)).first() or 0
-            if revision < self.index.revision or self.index.untidy:  # another database of the same name, or worn
-                self.index = Index()
-            if revision > self.index.revision:
-                self.read(session)
-                self.index.revision = revision
+        revision = session.exec(select(ScriptLibrary.revision)).first() or 0
+        if revision < self.index.revision or self.index.untidy:  # another database of the same name, or worn
+            self.index = Index()
+        if revision > self.index.revision:
+            self.read(session)
+            self.index.revision = revision
 
     def read(self, session: Session) -> None:
         """The scripts changed since, as they are now."""
@@ -242,7 +242,7 @@ async def keep_indexed(database: Database) -> None:
     """Read what changed every few seconds, for ever, so that nobody who searches has to wait for it."""
     while True:
         await asyncio.sleep(REFRESH_SECONDS)
-        await asyncio.to_thread(library_of(database.engine).warm, database.engine)
+        await database.read(library_of(database.engine).warm)
 
 
 def search(session: Session, words: str, limit: int = 5, categories: Iterable[str] | None = None) -> list[Hit]:

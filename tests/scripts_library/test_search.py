@@ -1,17 +1,20 @@
 """Search in the library: what finds what, and that the index follows the record."""
 
+import asyncio
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from sqlalchemy import event
 from sqlmodel import Session
 
 from bot.database import Database
 from scripts_library.loading import EVERYTHING, FOLDER, load_content, read_content
 from scripts_library.models import ScriptLibrary
 from scripts_library.scripts import publish, retire, save, written
-from scripts_library.search import Entry, Index, search
+from scripts_library.search import Entry, Index, keep_indexed, search
 from scripts_library.terms import spelled
 from tests.conftest import MONDAY_TEN as NOW
 
@@ -155,6 +158,27 @@ async def test_a_library_begun_anew_under_the_same_name_is_read_anew(database: D
 
     await database.write(begin_anew)
     assert await found(database, "停车") == []
+
+
+async def test_closing_waits_for_whoever_reads_the_index(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scripts_library.search.REFRESH_SECONDS", 0)
+    database = Database(database_url)
+    reads, go = threading.Event(), threading.Event()
+
+    @event.listens_for(database.engine, "before_cursor_execute")
+    def hold(*_: Any) -> None:
+        reads.set()
+        go.wait()
+
+    keeping = asyncio.create_task(keep_indexed(database))
+    await asyncio.to_thread(reads.wait)
+    keeping.cancel()
+    closing = asyncio.create_task(database.close())
+    early, _ = await asyncio.wait({closing}, timeout=0.3)
+    go.set()
+    await closing
+
+    assert not early
 
 
 async def test_ready_made_scripts_are_installed_once_and_edited_ones_are_left_alone(database: Database) -> None:
