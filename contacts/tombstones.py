@@ -4,16 +4,23 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from hashlib import sha256
 
-from sqlalchemy import Table, select
+from sqlalchemy import Connection, Table, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
+from bot.statements import Statement
 from contacts.bulk import among
 from contacts.models import Tombstone
 
 ERASED = "erased"
 """What stands in rows that stay where an id of hers was."""
 TOMBSTONES: Table = Tombstone.__table__  # type: ignore[attr-defined]
+GRAVE = Statement(
+    select(TOMBSTONES.c.digest).where(
+        TOMBSTONES.c.digest == bindparam("stone"),
+        TOMBSTONES.c.at >= bindparam("moment", type_=TOMBSTONES.c.at.type),
+    )
+)
 
 
 def digest_of(external_userid: str) -> str:
@@ -36,6 +43,12 @@ def buried(session: Session, external_userids: Iterable[str]) -> dict[str, datet
     people = {digest_of(one): one for one in external_userids}
     graves = select(TOMBSTONES.c.digest, TOMBSTONES.c.at).where(among(session, TOMBSTONES.c.digest, people))
     return {people[digest]: at for digest, at in session.execute(graves)}
+
+
+def erased_after(connection: Connection, external_userid: str, moment: datetime) -> bool:
+    """Whether she was erased after this moment: a callback that was late is about what we are to forget."""
+    row = GRAVE.run(connection, {"stone": digest_of(external_userid), "moment": moment}).fetchone()
+    return row is not None
 
 
 def erased_since(session: Session, began: Mapping[str, datetime]) -> set[str]:

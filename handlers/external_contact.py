@@ -25,6 +25,7 @@ from contacts.fetching import ask_to_fetch, fetch_job
 from contacts.handover import settle_transfer, transfer_failed
 from contacts.losses import notice
 from contacts.models import CUSTOMER, STAFF, TRANSFER, TRANSFERRED_IN, Staff
+from contacts.tombstones import erased_after
 from sop.calendar import polite_time
 from sop.models import NOT_SENT, Welcome
 from sop.welcome import Add, welcome
@@ -45,7 +46,12 @@ def friend_added(event: ExternalContactAdded, ctx: Context) -> None:
 
 
 def added(event: Added, ctx: Context, *, half: bool) -> None:
-    """Put the add on record, greet, and tell both members of a shared customer who answers for her."""
+    """Put the add on record, greet, and tell both members of a shared customer who answers for her.
+
+    An add from before she was erased, delivered late, leaves nothing.
+    """
+    if erased_after(ctx.session.connection(), event.external_userid, event.created_at):
+        return
     followed = follow(
         ctx.session,
         event.userid,

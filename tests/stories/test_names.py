@@ -14,6 +14,7 @@ from contacts.names import names_in
 from contacts.privacy import erase
 from contacts.sounding import SOUNDS, Sought, sounding
 from contacts.sync import KINDS, ask_to_sync
+from simulator.delivery import document
 from tests.bot.program import program_beside
 from tests.conftest import RunningBot, WeCom
 from tests.hand_clock import HandClock
@@ -108,6 +109,30 @@ async def test_a_group_does_not_bring_an_erased_customer_back(bot: RunningBot, w
     assert {one for one in listed.values() if one} == {"林晓", "赵敏"}, "she stays counted, without a name"
     assert set(left) == {"lin", zhao}
     assert (await inside(bot))[chen] == "陈静怡", "she added a member of staff again: she is new"
+
+
+async def test_an_add_from_before_she_was_erased_leaves_nothing(
+    bot: RunningBot, wecom: WeCom, clock: HandClock
+) -> None:
+    chen = str((await wecom.adds_friend("lin", name="陈静怡"))["external_userid"])
+    clock.forward(HOUR)
+    await all_done(bot)
+    began = clock.now() - timedelta(minutes=30)
+    await erased(bot, chen)
+    clock.forward(HOUR)
+    late = {
+        "ToUserName": wecom.corp.corp_id, "FromUserName": "sys", "CreateTime": int(began.timestamp()),
+        "MsgType": "event", "Event": "change_external_contact", "ChangeType": "add_external_contact",
+        "UserID": "wang", "ExternalUserID": chen, "WelcomeCode": "long-gone",
+    }  # fmt: skip
+    [delivered] = (await wecom.sim("POST", "callbacks/raw", {"xml": document(late)}))["deliveries"]
+    await all_done(bot)
+
+    assert delivered["status"] == 200
+    assert await bot.database.read(lambda session: customer_of(session, chen)) is None
+    assert await bot.database.read(lambda session: session.exec(select(FollowUser.userid)).all()) == ["lin"], (
+        "the tie of the nameless row she has become"
+    )
 
 
 async def inside(bot: RunningBot) -> dict[str, str]:
