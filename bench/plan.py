@@ -146,11 +146,12 @@ def measure(customers: int, url: str) -> dict[str, Taken]:
     whole, made = timed(engine, lambda session: plan(session, TODAY, NOW, ZONE).todos)
     ahead_of, _ = timed(engine, lambda session: preview(session, rule(3).rule, TODAY, ZONE).today)
     engine.dispose()
-    each = whole.processor if url.startswith("sqlite") else whole.seconds
+    each = (whole.processor - evaluation.processor) / made
     print(f"{url.partition(':')[0]}, {customers:,} customers × {RULES} rules, {found:,} due")
     print(f"  evaluation: {evaluation} (target {TARGETS['evaluation']:g} s)")
     print(f"  plan with {made:,} to-dos and their words: {whole}")
-    print(f"    a to-do: {whole.seconds / made * 1e6:.0f} µs, of the processor {each / made * 1e6:.0f} µs (target 100)")
+    print(f"    a to-do, beyond the evaluation: {(whole.seconds - evaluation.seconds) / made * 1e6:.0f} µs,", end=" ")
+    print(f"of the processor {each * 1e6:.0f} µs (target 100)")
     print(f"  preview of one rule, 14 days: {ahead_of} (target {TARGETS['preview']:g} s)", flush=True)
     return {"evaluation": evaluation, "plan": whole}
 

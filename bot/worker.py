@@ -55,10 +55,11 @@ from sop import mass_sends, silence
 from sop.calendar import polite_time
 from sop.card_refresh import CARD_REFRESH, CardRefresher
 from sop.digest import DIGEST, announcer, digest
+from sop.fire import FIRE, firer, listener
 from sop.greeting import Greeter, renew_media
 from sop.outcomes import OUTCOMES, link_all
 from sop.overdue import ESCALATE, TOLD_FROM, escalate
-from sop.plan import FIRE, PLAN, firer, listener, planner
+from sop.plan import PLAN, planner
 from sop.welcome import WELCOME
 
 HOUSEKEEPING, RENEW_MEDIA = "housekeeping", "renew_media"

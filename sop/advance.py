@@ -1,14 +1,16 @@
 """Advancing: what is due of each run happens, and the run goes on to its next step.
 
-Runs are taken in rounds, grouped by version and step, so that each group needs a handful of statements however many
-customers stand in it. Every step leaves an outcome with its reason.
+What is known of the customers is read once for all versions, and what the steps made is worded and written once.
+Between the two the runs of a version are taken in rounds, grouped by step, so that each group needs a handful of
+statements however many customers stand in it. Every step leaves an outcome with its reason.
 """
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import select, update
@@ -26,7 +28,7 @@ from sop.enrol import Charge, charge_of
 from sop.exits import happened
 from sop.offers import Reason, Wish, give, offer_words
 from sop.sops import ACTIVE, FINISHED, OPEN, OUTCOMES, RUNS, TODOS, Sop, SopVersion, Todo
-from sop.words import words_of
+from sop.words import Draft, word
 
 BLANK_TODO = {name: value for name, value in defaults(Todo).items() if name != "id"}
 ROUNDS = 100
@@ -65,19 +67,45 @@ ACTS: dict[type[Any], Callable[..., None]] = {
 """How steps that reach no customer are carried out: a function of (moves, action, group)."""
 
 
+@dataclass(frozen=True)
+class Due:
+    """Whoever has a step due, and what steps ask about them."""
+
+    day: Day
+    now: datetime
+    charge: Charge
+    friends: Set[int]
+    """Customers who are WeCom friends of somebody here: the others can only be called."""
+    touched: Set[int]
+    """Customers reached as often as is decent in the last seven days."""
+
+
 @dataclass
 class Moves:
-    """One version's turn: what it works with, and what it writes in sets."""
+    """One version's turn: what it works with, and what it leaves to be written."""
 
     session: Session
     sop: Sop
     version: SopVersion
-    day: Day
-    now: datetime
-    charge: Charge
-    standing: list[Standing] = field(default_factory=list)
+    due: Due
+    standing: list[Standing]
     outcomes: list[dict[str, Any]] = field(default_factory=list)
-    todos: list[dict[str, Any]] = field(default_factory=list)
+    drafts: list[Draft] = field(default_factory=list)
+
+    @property
+    def day(self) -> Day:
+        """The day steps are due on."""
+        return self.due.day
+
+    @property
+    def now(self) -> datetime:
+        """The moment of the planning."""
+        return self.due.now
+
+    @property
+    def charge(self) -> Charge:
+        """Who is in charge of whom."""
+        return self.due.charge
 
     def note(self, run: Standing, outcome: str, reason: str = "") -> None:
         """Put a step's outcome on record."""
@@ -107,31 +135,56 @@ class Moves:
 
 
 def advance(
-    session: Session, sop: Sop, version: SopVersion, *, day: Day, now: datetime, only: list[int] | None = None
+    session: Session,
+    versions: Sequence[tuple[Sop, SopVersion]],
+    *,
+    day: Day,
+    now: datetime,
+    only: list[int] | None = None,
 ) -> int:
-    """Carry out every step of the version that is due and write what comes of it; answers how many to-dos it made."""
-    due = select(RUNS).where(RUNS.c.version_id == version.id, RUNS.c.state == ACTIVE, RUNS.c.due_on <= day.today)
+    """Carry out every step of these versions that is due and write what comes of it; answers how many to-dos it made.
+
+    The versions have their turn in the order given.
+    """
+    these = [version.id for _, version in versions]
+    due = select(RUNS).where(RUNS.c.version_id.in_(these), RUNS.c.state == ACTIVE, RUNS.c.due_on <= day.today)
     if only is not None:
         due = due.where(RUNS.c.customer_id.in_(only))
-    runs = [standing(row) for row in session.connection().execute(due.order_by(RUNS.c.id))]
+    runs: dict[int, list[Standing]] = defaultdict(list)
+    for row in session.connection().execute(due.order_by(RUNS.c.id)):
+        runs[row.version_id].append(standing(row))
     if not runs:
         return 0
-    charge = charge_of(session, (run.customer_id for run in runs), day.today, (run.userid for run in runs))
-    moves = Moves(session, sop, version, day, now, charge, runs)
-    waiting = runs
+    known = due_of(session, list(chain.from_iterable(runs.values())), day, now)
+    turns = [Moves(session, sop, version, known, runs[version.id]) for sop, version in versions if version.id in runs]
+    for moves in turns:
+        move(moves)
+    return write(session, turns)
+
+
+def due_of(session: Session, runs: Sequence[Standing], day: Day, now: datetime) -> Due:
+    """What steps ask about the customers of these runs, read in sets."""
+    ids = sorted({run.customer_id for run in runs})
+    charge = charge_of(session, ids, day.today, {run.userid for run in runs})
+    tied = (among(session, col(FollowUser.customer_id), ids), col(FollowUser.lost_at).is_(None))
+    friends = session.scalars(select(col(FollowUser.customer_id)).where(*tied))
+    return Due(day, now, charge, frozenset(friends), often_touched(session, ids, now))
+
+
+def move(moves: Moves) -> None:
+    """Carry out what is due of one version, round after round, until nothing is."""
+    waiting = moves.standing
     for _ in range(ROUNDS):
         groups: dict[str, list[Standing]] = defaultdict(list)
         for run in waiting:
             groups[run.position].append(run)
         for position, group in groups.items():
-            step = rules.step_at(version.rule, position)
+            step = rules.step_at(moves.version.rule, position)
             if step:
                 carry_out(moves, step, group)
-        waiting = [run for run in waiting if run.state == ACTIVE and run.due_on <= day.today]
+        waiting = [run for run in waiting if run.state == ACTIVE and run.due_on <= moves.day.today]
         if not waiting:
             break
-    write(session, moves)
-    return len(moves.todos)
 
 
 def standing(row: Any) -> Standing:
@@ -223,25 +276,22 @@ def arm_of(split: rules.Split, sop_id: int, customer_id: int) -> int:
 
 
 def todo(moves: Moves, action: rules.TodoAction, group: list[Standing]) -> None:
-    """A to-do for each run; a customer touched often this week waits until tomorrow."""
-    touched = often_touched(moves, group)
-    friends = friends_of(moves.session, group)
+    """A to-do for each run, yet without its words; a customer touched often this week waits until tomorrow."""
     ready: list[tuple[Standing, str]] = []
     for run in group:
         userid = moves.charge.now(run.userid, run.customer_id)
         if userid is None:
             moves.note(run, "skipped", "nobody is in charge of her")
-        elif run.customer_id in touched:
+        elif run.customer_id in moves.due.touched:
             held(run, moves)
         else:
             ready.append((run, userid))
     offered, values = with_offer(moves, action.offer, ready)
-    for run, _userid in offered:
-        moves.note(run, "to-do")
-    words = words_of(moves.session, action, offered, moves.day, moves.now, offer=values)
     for run, userid in offered:
-        via = action.via if run.customer_id in friends else "call"
-        moves.todos.append(row_of(moves, action, run, words.of(run, userid)) | {"userid": userid, "via": via})
+        moves.note(run, "to-do")
+        via = action.via if run.customer_id in moves.due.friends else "call"
+        row = row_of(moves, action, run) | {"userid": userid, "via": via}
+        moves.drafts.append(Draft(row, action, run.day, values))
 
 
 def with_offer(
@@ -275,28 +325,20 @@ def held(run: Standing, moves: Moves) -> None:
 
 def not_too_often(moves: Moves, group: list[Standing]) -> list[Standing]:
     """The runs whose customer may be reached once more this week; the others wait."""
-    touched = often_touched(moves, group)
     for run in group:
-        if run.customer_id in touched:
+        if run.customer_id in moves.due.touched:
             held(run, moves)
-    return [run for run in group if run.customer_id not in touched]
+    return [run for run in group if run.customer_id not in moves.due.touched]
 
 
-def often_touched(moves: Moves, group: Sequence[Standing]) -> set[int]:
+def often_touched(session: Session, ids: Sequence[int], now: datetime) -> Set[int]:
     """Customers reached as often as is decent in the last seven days."""
-    reached = touches_of_week(C.id, moves.now) >= TOUCHES_A_WEEK
-    these = among(moves.session, C.id, {run.customer_id for run in group})
-    return set(moves.session.scalars(select(C.id).where(these, reached)))
+    counted = select(C.id).where(among(session, C.id, ids), touches_of_week(C.id, now) >= TOUCHES_A_WEEK)
+    return set(session.scalars(counted))
 
 
-def friends_of(session: Session, group: Sequence[Standing]) -> set[int]:
-    """Customers who are WeCom friends of somebody here: the others can only be called."""
-    theirs = among(session, col(FollowUser.customer_id), {run.customer_id for run in group})
-    return set(session.scalars(select(col(FollowUser.customer_id)).where(theirs, col(FollowUser.lost_at).is_(None))))
-
-
-def row_of(moves: Moves, action: rules.TodoAction, run: Standing, said: tuple[str, str]) -> dict[str, Any]:
-    """A to-do as a row; `said`: its reason and its words."""
+def row_of(moves: Moves, action: rules.TodoAction, run: Standing) -> dict[str, Any]:
+    """A to-do as a row, yet without its reason and its words."""
     today = moves.day.today
     return {
         **BLANK_TODO,
@@ -305,8 +347,6 @@ def row_of(moves: Moves, action: rules.TodoAction, run: Standing, said: tuple[st
         "sop_id": moves.version.sop_id,
         "customer_id": run.customer_id,
         "title": action.title,
-        "reason": said[0],
-        "words": said[1],
         "facts": {"day": run.day.isoformat(), "occurrence": run.occurrence, "version": moves.version.number},
         "value_fen": action.value_fen,
         "priority": moves.sop.priority,
@@ -316,13 +356,17 @@ def row_of(moves: Moves, action: rules.TodoAction, run: Standing, said: tuple[st
     }
 
 
-def write(session: Session, moves: Moves) -> None:
-    """Everything the rounds made, a statement for each place where runs stand now."""
-    insert_rows(session, OUTCOMES, moves.outcomes, all_new=True)
-    insert_rows(session, TODOS, moves.todos, all_new=True)
+def write(session: Session, turns: Sequence[Moves]) -> int:
+    """Everything the turns made, a statement for each place where runs stand now; answers how many to-dos there are."""
+    drafts = list(chain.from_iterable(moves.drafts for moves in turns))
+    if drafts:
+        word(session, drafts, turns[0].day, turns[0].now)
+    insert_rows(session, OUTCOMES, [one for moves in turns for one in moves.outcomes], all_new=True)
+    insert_rows(session, TODOS, [draft.row for draft in drafts], all_new=True)
     places: dict[Any, list[int]] = defaultdict(list)
-    for run in moves.standing:
-        places[run.position, tuple(run.bases), run.due_on, run.state, run.arm].append(run.id)
+    for moves in turns:
+        for run in moves.standing:
+            places[run.position, tuple(run.bases), run.due_on, run.state, run.arm].append(run.id)
     for (position, bases, due_on, state, arm), ids in places.items():
         where = {
             "position": position,
@@ -330,6 +374,7 @@ def write(session: Session, moves: Moves) -> None:
             "due_on": due_on,
             "state": state,
             "arm": arm,
-            "ended_at": moves.now if state == FINISHED else None,
+            "ended_at": turns[0].now if state == FINISHED else None,
         }
         session.execute(update(RUNS).where(among(session, RUNS.c.id, ids)).values(where))
+    return len(drafts)

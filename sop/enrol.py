@@ -71,18 +71,18 @@ def chunks(values: list[Any]) -> Iterator[list[Any]]:
         yield values[start : start + ROWS]
 
 
-def enrol(session: Session, version: SopVersion, window: Window, only: list[int] | None = None) -> int:
-    """Begin a run for whomever the version's trigger found; answers how many are new."""
-    occurrences = find(session, version.rule, window, only, sop_id=version.sop_id)
-    if not occurrences:
+def enrol(session: Session, versions: Iterable[SopVersion], window: Window, only: list[int] | None = None) -> int:
+    """Begin a run for whomever these versions' triggers find; answers how many are new."""
+    found = [
+        (version, one)
+        for version in versions
+        for one in find(session, version.rule, window, only, sop_id=version.sop_id)
+    ]
+    if not found:
         return 0
-    charge = charge_of(
-        session,
-        (one.customer_id for one in occurrences),
-        window.day.today,
-        (one.userid for one in occurrences),
-    )
-    return len(insert_rows(session, RUNS, [row_of(version, one, charge) for one in occurrences], ["id"]))
+    whose = ((one.customer_id for _, one in found), window.day.today, {one.userid for _, one in found})
+    charge = charge_of(session, *whose)
+    return len(insert_rows(session, RUNS, [row_of(version, one, charge) for version, one in found], ["id"]))
 
 
 def row_of(version: SopVersion, one: Occurrence, charge: Charge) -> dict[str, Any]:

@@ -131,6 +131,28 @@ def store_flows(session: Session, flows: list[FlowText], home: Path, folder: Pat
     return stored
 
 
+def add_flows(session: Session, flows: list[FlowText], now: datetime) -> None:
+    """Add flows without attachments whose names are new: in front of the first that greets everybody, behind those for
+    the night and for old friends. Raises `FlowRefused`."""
+    store_default(session, DEFAULT.parent, now)
+    known = list(session.exec(select(WelcomeFlow).order_by(col(WelcomeFlow.position))))
+    place = next((number for number, one in enumerate(known) if one.conditions == When()), len(known))
+    names = {one.name for one in known}
+    for flow in flows:
+        if flow.name in names:
+            continue
+        check_flow(flow)
+        check_offer(session, flow)
+        row = WelcomeFlow(name=flow.name, position=place, conditions=flow.when, text=flow.text, updated_at=now)
+        row.fallbacks, row.offer = flow.otherwise, flow.offer
+        known.insert(place, row)
+        place += 1
+    for number, one in enumerate(known):
+        one.position = number
+    session.add_all(known)
+    FLOWS.forget()
+
+
 def check_offer(session: Session, flow: FlowText) -> None:
     """Refuse an offer that is not given. Raises `FlowRefused`."""
     offer = session.get(Offer, flow.offer) if flow.offer else None

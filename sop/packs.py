@@ -24,6 +24,7 @@ from scripts_library.attachments import Strict
 from scripts_library.loading import GENERAL, load_content, one_script, store
 from scripts_library.scripts import ScriptRefused
 from sop import rules
+from sop.flows import FlowRefused, FlowText, add_flows
 from sop.lookup import LookupRow, LookupTable
 from sop.parts import missing_parts
 from sop.sops import Sop, SopVersion, publish, save
@@ -101,8 +102,17 @@ class Pack(Strict):
     """Ready-made scripts to install with it, by industry."""
     scripts: list[dict[str, Any]] = Field(default_factory=list)
     """Scripts of its own, as `docs/scripts.md` writes them."""
+    welcome: list[FlowText] = Field(default_factory=list)
+    """Welcome flows, as `docs/welcome.md` writes them, without attachments: a pack brings no files."""
     sops: list[rules.RuleFile]
-    demo: list[Any] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def no_files(self) -> "Pack":
+        """A welcome of a pack is words and an offer."""
+        for flow in self.welcome:
+            if flow.attachments:
+                raise ValueError(f"welcome flow {flow.name}: attachments do not come with a pack; add them afterwards")
+        return self
 
 
 class InstalledPack(SQLModel, table=True):
@@ -144,8 +154,11 @@ def read_pack(source: str) -> Pack:
         raise rules.RuleRefused(f"{source}: {rules.explained(error)}") from error
 
 
-def install(session: Session, source: str, now: datetime) -> Installed:
-    """Install a pack and put its SOPs in force. Raises `RuleRefused` with every place that cannot work."""
+def install(session: Session, source: str, now: datetime, *, welcome: bool = True) -> Installed:
+    """Install a pack and put its SOPs in force. Raises `RuleRefused` with every place that cannot work.
+
+    `welcome`: its welcome flows too, for a company whose trade it is.
+    """
     pack, code = read_pack(source), Path(source).stem
     known = session.get(InstalledPack, code)
     if known and known.version > pack.version:
@@ -157,6 +170,8 @@ def install(session: Session, source: str, now: datetime) -> Installed:
         make_tags(session, group, tags)
     add_parts(session, pack, code, now)
     add_scripts(session, pack, source, now)
+    if welcome and (known is None or known.version < pack.version):
+        add_welcome(session, pack, source, now)
     done = Installed()
     for number, file in enumerate(pack.sops):
         try:
@@ -231,6 +246,14 @@ def add_scripts(session: Session, pack: Pack, source: str, now: datetime) -> Non
     except ScriptRefused as refused:
         raise rules.RuleRefused(str(refused)) from refused
     session.flush()
+
+
+def add_welcome(session: Session, pack: Pack, source: str, now: datetime) -> None:
+    """The pack's welcome flows that are not there yet. Raises `RuleRefused`."""
+    try:
+        add_flows(session, pack.welcome, now)
+    except FlowRefused as refused:
+        raise rules.RuleRefused(f"{source}: welcome: {refused}") from refused
 
 
 def make_tags(session: Session, group: str, tags: list[str]) -> None:

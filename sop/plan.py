@@ -1,28 +1,27 @@
-"""The day plan (design §8): once each morning, on demand, and for single customers when something happens to them.
+"""The day plan (design §8): once each morning and on demand.
 
-Enrol, exit, advance, choose: each of a handful of statements per rule. Planning twice, or again after a kill, makes the
-same to-dos once: runs are unique per occurrence, to-dos per run and step.
+Enrol, exit, advance, choose, each for all rules together; `sop.fire` does the same for single customers. Planning
+twice, or again after a kill, makes the same to-dos once: runs are unique per occurrence, to-dos per run and step.
 """
 
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Column, and_, delete, exists, func, or_, select, update
+from sqlalchemy import and_, exists, func, or_, select, update
 from sqlmodel import Field, Session, SQLModel, col
 
 from bot.clock import Clock
-from bot.database import BigId, UtcTime
-from bot.jobs import Done, Job, NewJob, Priority, enqueue
+from bot.database import UtcTime
+from bot.jobs import Done, Job
 from bot.language import speaking
 from bot.observability import log
-from contacts.bulk import among, update_rows
+from contacts.bulk import update_rows
 from contacts.calendar import Rota, rota
 from contacts.care import may_be_contacted
-from contacts.layers import recompute
 from contacts.models import Staff
 from contacts.offers import take_acts
 from contacts.tag_push import Pair
@@ -31,20 +30,17 @@ from contacts.tags import RULE
 from sop import rules
 from sop.acts import put_tags
 from sop.advance import advance
-from sop.card_refresh import list_changed
 from sop.conditions import Day, day_of
-from sop.enrol import charge_of, chunks, enrol
+from sop.enrol import charge_of, enrol
 from sop.exits import WINDOW_OVER, exit_runs
 from sop.offers import settle
-from sop.outcomes import link
 from sop.overdue import LOOK_BACK
 from sop.reminders import remind
-from sop.sops import ACTIVE, FINISHED, OPEN, TODOS, WITHDRAWN, Run, Sop, SopVersion, Todo, sound
-from sop.triggers import Window, window_of
+from sop.sops import ACTIVE, FINISHED, IS_OPEN, TODOS, WITHDRAWN, Run, Sop, SopVersion, Todo, sound
+from sop.triggers import window_of
 
-PLAN, FIRE = "plan", "fire"
-"""Kinds of jobs: the morning's plan; rules looking at customers something just happened to."""
-FIRE_SECONDS, FIRE_AT_ONCE = 2, 4000
+PLAN = "plan"
+"""The kind of job that makes the morning's plan."""
 LOOK_BACK_DAYS = 3
 """A plan finds what happened since the last one; a first plan, and one after a long stop, looks back so far."""
 AT_MOST = 15
@@ -53,8 +49,6 @@ STALE_DAYS = 3
 """So many days after her leader heard of it (`sop.overdue`) an overdue to-do is withdrawn."""
 LOOK_AHEAD_DAYS = 3
 """Work that ends before she is back within so many days goes to the stand-in; the rest waits for her."""
-BY_THE_CLOCK = ("date", "silent", "booking_missed")
-"""Triggers that fall due by the date alone: nothing that happens to a customer makes them fire."""
 
 
 class Planned(SQLModel, table=True):
@@ -67,13 +61,7 @@ class Planned(SQLModel, table=True):
     todos: int = 0
 
 
-class Stirred(SQLModel, table=True):
-    """A customer something happened to; the rules look at her next."""
-
-    customer_id: int = Field(sa_column=Column(BigId, primary_key=True, autoincrement=False))
-
-
-After = Callable[[Session, date, datetime], None]
+Versions = Sequence[tuple[Sop, SopVersion]]
 
 
 @dataclass
@@ -105,23 +93,16 @@ def under_way(session: Session) -> list[tuple[Sop, SopVersion]]:
     return [(sop, version) for sop, version in rows]
 
 
-def running(session: Session, customer_ids: list[int]) -> set[int]:
-    """The versions these customers have runs of under way."""
-    theirs = (col(Run.customer_id).in_(customer_ids), col(Run.state) == ACTIVE)
-    return set(session.scalars(select(col(Run.version_id)).where(*theirs).distinct()))
-
-
 def plan(session: Session, today: date, now: datetime, zone: ZoneInfo) -> Counts:
     """Make the plan of a day."""
     day = day_of(session, today, zone)
     window = window_of(session, day, since_last(session, today))
     take_acts(session, day.start(window.first))
+    versions = sound(session, under_way(session), words=True)
     counts = Counts()
-    for sop, version in sound(session, under_way(session), words=True):
-        if version.id == sop.version_id:
-            counts.enrolled += enrol(session, version, window)
-        counts.ended += end(session, sop, version, day, now=now)
-        counts.todos += advance(session, sop, version, day=day, now=now)
+    counts.enrolled = enrol(session, (version for sop, version in versions if version.id == sop.version_id), window)
+    counts.ended = end(session, versions, day, now)
+    counts.todos = advance(session, versions, day=day, now=now)
     counts.todos += remind(session, today)
     tidy(session, day, now)
     settle(session, now)
@@ -141,49 +122,13 @@ def since_last(session: Session, today: date) -> date:
     return max(last, earliest) if last else earliest
 
 
-def fire(session: Session, customer_ids: list[int], now: datetime, zone: ZoneInfo) -> Counts:
-    """Something happened to these customers: enrol, end and advance them at once; a same-day step is made today."""
-    today = now.astimezone(zone).date()
-    day = day_of(session, today, zone)
-    versions = sound(session, under_way(session))
-    counts = Counts()
-    for part in chunks(customer_ids):
-        made = fire_part(session, versions, part, day, now)
-        counts.enrolled, counts.ended = counts.enrolled + made.enrolled, counts.ended + made.ended
-        counts.todos += made.todos
-    settle(session, now)
-    if counts.todos:
-        choose(session, day, late=True)
-    return counts
-
-
-def fire_part(
-    session: Session, versions: list[tuple[Sop, SopVersion]], ids: list[int], day: Day, now: datetime
-) -> Counts:
-    """As many customers as one statement takes."""
-    counts = Counts()
-    take_acts(session, day.ago(LOOK_BACK_DAYS), ids)
-    window = Window(day, day.today, {})
-    for sop, version in versions:
-        if version.id == sop.version_id and version.rule.when.kind not in BY_THE_CLOCK:
-            counts.enrolled += enrol(session, version, window, ids)
-    theirs = running(session, ids)
-    for sop, version in versions:
-        if version.id in theirs:
-            counts.ended += end(session, sop, version, day, now=now, only=ids)
-            counts.todos += advance(session, sop, version, day=day, now=now, only=ids)
-    leave_alone(session, day, now, ids)
-    link(session, ids, now)
-    return counts
-
-
-def end(
-    session: Session, sop: Sop, version: SopVersion, day: Day, *, now: datetime, only: list[int] | None = None
-) -> int:
-    """End the version's runs that are over; whose window ended without its goal gets the rule's mark."""
-    ended = exit_runs(session, version, day.today, now, only)
-    if ended and version.rule.until.mark:
-        mark_windows(session, sop, version, day, now)
+def end(session: Session, versions: Versions, day: Day, now: datetime, only: list[int] | None = None) -> int:
+    """End the versions' runs that are over; whose window ended without its goal gets the rule's mark."""
+    ended = exit_runs(session, [version for _, version in versions], day.today, now, only)
+    if ended:
+        for sop, version in versions:
+            if version.rule.until.mark:
+                mark_windows(session, sop, version, day, now)
     return ended
 
 
@@ -205,10 +150,9 @@ def tidy(session: Session, day: Day, now: datetime) -> None:
         col(Todo.escalated_on) < day.today - timedelta(days=STALE_DAYS), col(Todo.due_on) < day.today - LOOK_BACK
     )
     gone = {"state": WITHDRAWN, "closed_at": now}
-    open_ = col(Todo.state) == OPEN
-    session.execute(update(Todo).where(open_, late).values(**gone, result="overdue for too long"))
+    session.execute(update(Todo).where(IS_OPEN, late).values(**gone, result="overdue for too long"))
     away = select(col(Staff.userid)).where(~col(Staff.active))
-    left = session.execute(select(Todo.id, Todo.customer_id).where(open_, col(Todo.userid).in_(away))).all()  # type: ignore[call-overload]
+    left = session.execute(select(Todo.id, Todo.customer_id).where(IS_OPEN, col(Todo.userid).in_(away))).all()  # type: ignore[call-overload]
     charge = charge_of(session, (row.customer_id for row in left), day.today)
     for row in left:
         heir = charge.now(None, row.customer_id)
@@ -218,7 +162,7 @@ def tidy(session: Session, day: Day, now: datetime) -> None:
 
 def leave_alone(session: Session, day: Day, now: datetime, only: list[int] | None = None) -> None:
     """Withdraw the to-dos of customers who want peace, or have an open complaint; of `only` these where given."""
-    which = [col(Todo.state) == OPEN, ~may_be_contacted(TODOS.c.customer_id, day.today)]
+    which = [IS_OPEN, ~may_be_contacted(TODOS.c.customer_id, day.today)]
     if only is not None:
         which.append(col(Todo.customer_id).in_(only))
     gone = {"state": WITHDRAWN, "closed_at": now, "result": "do not contact, or a complaint is open"}
@@ -230,7 +174,7 @@ def choose(session: Session, day: Day, *, late: bool = False) -> None:
 
     `late`: keep the numbers given this morning and add behind them.
     """
-    open_ = and_(TODOS.c.state == OPEN, TODOS.c.day <= day.today)
+    open_ = and_(IS_OPEN, TODOS.c.day <= day.today)
     best = func.row_number().over(
         partition_by=TODOS.c.customer_id, order_by=(TODOS.c.priority.desc(), TODOS.c.due_on, TODOS.c.id)
     )
@@ -283,52 +227,5 @@ def planner(zone: ZoneInfo, clock: Clock, language: str) -> Callable[[Job], Awai
             log.info("day planned", day=str(today), enrolled=counts.enrolled, ended=counts.ended, todos=counts.todos)
 
         return Done("planned", then=then)
-
-    return run
-
-
-def listener(clock: Clock) -> Callable[[Job], Awaitable[Done]]:
-    """The runner of domain events: the customer is noted, and looked at together with others a moment later.
-
-    One by one, every rule's statements would run for each of two hundred adds a second.
-    """
-
-    async def run(job: Job) -> Done:
-        def then(session: Session) -> None:
-            session.merge(Stirred(customer_id=int(job.payload["customer_id"])))
-            due = datetime.fromtimestamp(int(clock.now().timestamp()) + FIRE_SECONDS, UTC)
-            key = f"{FIRE}:{due:%Y%m%dT%H%M%S}"
-            enqueue(session, NewJob(key, FIRE, clock.now(), lane=FIRE, priority=Priority.UPDATE, run_at=due))
-
-        return Done("noted", then=then)
-
-    return run
-
-
-def relieved(session: Session, customer_ids: list[int], today: date, now: datetime) -> list[str]:
-    """Members whose list of today just lost a to-do by itself: she came, ordered, wants to be left in peace."""
-    closed = (col(Todo.state) == WITHDRAWN, col(Todo.closed_at) == now, col(Todo.shown_on) == today)
-    whose = select(col(Todo.userid)).where(*closed, among(session, col(Todo.customer_id), customer_ids))
-    return sorted(set(session.scalars(whose)))
-
-
-def firer(zone: ZoneInfo, clock: Clock, after: After) -> Callable[[Job], Awaitable[Done]]:
-    """The runner that looks at every customer something happened to; `after` tells members what is new."""
-
-    async def run(job: Job) -> Done:
-        def then(session: Session) -> None:
-            ids = list(session.scalars(select(col(Stirred.customer_id)).limit(FIRE_AT_ONCE)))
-            if not ids:
-                return
-            now = clock.now()
-            today = now.astimezone(zone).date()
-            recompute(session, ids, now, job.key)
-            if fire(session, ids, now, zone).todos:
-                after(session, today, now)
-            for userid in relieved(session, ids, today, now):
-                list_changed(session, userid, today, now)
-            session.execute(delete(Stirred).where(among(session, col(Stirred.customer_id), ids)))
-
-        return Done("looked at", then=then)
 
     return run

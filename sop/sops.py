@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Column, Index, Table, UniqueConstraint, select, text, update
+from sqlalchemy import Column, Index, Table, UniqueConstraint, literal_column, select, text, update
 from sqlmodel import Field, Session, SQLModel, col
 
 from bot.database import BigId, Typed, UtcTime
@@ -143,6 +143,8 @@ class Todo(SQLModel, table=True):
 RUNS: Table = Run.__table__  # type: ignore[attr-defined]
 TODOS: Table = Todo.__table__  # type: ignore[attr-defined]
 OUTCOMES: Table = StepOutcome.__table__  # type: ignore[attr-defined]
+IS_OPEN = TODOS.c.state == literal_column(f"'{OPEN}'")
+"""Written out, so that the index of open to-dos serves: a database does not know what a parameter will be."""
 
 
 def save(session: Session, file: rules.RuleFile, now: datetime, pack: str = "") -> Sop:

@@ -12,8 +12,9 @@ from contacts.models import Customer
 from sop import rules
 from sop.conditions import C, Day, day_of, holds, parts
 from sop.digest import result_names
+from sop.fire import BY_THE_CLOCK
 from sop.outcomes import outcome_names
-from sop.plan import BY_THE_CLOCK, LOOK_BACK_DAYS, in_force
+from sop.plan import LOOK_BACK_DAYS, in_force
 from sop.sops import DONE, OPEN, Run, Sop, SopVersion, StepOutcome, Todo
 from sop.triggers import find, window_of
 

@@ -1,9 +1,10 @@
 """The reason and the words of to-dos, filled for many customers at once."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any, Protocol
+from typing import Any
 
 from pydantic import TypeAdapter
 from sqlalchemy import select
@@ -12,7 +13,7 @@ from sqlmodel import Session, col
 from contacts.bulk import among
 from contacts.facts import Product
 from contacts.models import Customer
-from scripts_library.context import VARIABLES, contexts, spoken
+from scripts_library.context import VARIABLES, ScriptContext, contexts, spoken
 from scripts_library.models import Script, ScriptVersion
 from scripts_library.rendering import TemplateRefused, render, used_variables
 from sop import rules
@@ -23,11 +24,17 @@ CONDITION: TypeAdapter[rules.Condition] = TypeAdapter(rules.Condition)
 FORMS = {"number": 1, "yuan": 100, "wan": 1_000_000}
 
 
-class Standing(Protocol):
-    """A run, as far as words are concerned."""
+@dataclass(frozen=True)
+class Draft:
+    """A to-do whose reason and words are yet to be filled in."""
 
-    customer_id: int
+    row: dict[str, Any]
+    """Its columns."""
+    action: rules.TodoAction
     day: date
+    """The day it is about: birthday, missed appointment, policy's end."""
+    offer: Mapping[str, str]
+    """The variables of the offer the step hands over."""
 
 
 @dataclass(frozen=True)
@@ -56,33 +63,6 @@ def text_of(template: str | None, shown: Iterable[str]) -> Text:
         return Text("", ())
 
 
-@dataclass(frozen=True)
-class Words:
-    """Everything the words of one step need, read in sets."""
-
-    reason: Text
-    words: Text
-    recorded: Sequence[str]
-    """The variables they use that stand in the record."""
-    fallbacks: Mapping[str, str]
-    day: Day
-    contexts: Mapping[tuple[str, int], Any]
-    shown: Mapping[str, Mapping[int, str]]
-    products: Mapping[int, str]
-    offer: Mapping[str, str]
-    """The variables of the offer the step hands over."""
-
-    def of(self, run: Standing, userid: str) -> tuple[str, str]:
-        """(reason, words) for one run."""
-        values = self.contexts[(userid, run.customer_id)].values(self.fallbacks, self.recorded)
-        values |= {"trigger.day": spoken(run.day), "trigger.days": str(abs((run.day - self.day.today).days))}
-        values |= {f"show.{name}": by_id.get(run.customer_id, "") for name, by_id in self.shown.items()}
-        if run.customer_id in self.products:
-            values["product.name"] = self.products[run.customer_id]
-        values |= self.offer
-        return self.reason.filled(values), self.words.filled(values)
-
-
 def fill(template: str | None, values: Mapping[str, str]) -> str:
     """A text with its values; one that cannot be filled is left out rather than shown broken."""
     try:
@@ -91,25 +71,53 @@ def fill(template: str | None, values: Mapping[str, str]) -> str:
         return ""
 
 
-def words_of(
-    session: Session,
-    action: rules.TodoAction,
-    group: Sequence[tuple[Standing, str]],
-    day: Day,
-    now: datetime,
-    *,
-    offer: Mapping[str, str],
-) -> Words:
-    """What the words of one step need for (run, member) pairs."""
+@dataclass(frozen=True)
+class Words:
+    """What the reason and the words of one step are made of."""
+
+    reason: Text
+    words: Text
+    fallbacks: Mapping[str, str]
+    """The script's own."""
+    recorded: Sequence[str]
+    """The variables they use that stand in the record."""
+    shown: Mapping[str, Mapping[int, str]]
+    products: Mapping[int, str]
+
+    def of(self, draft: Draft, context: ScriptContext, today: date) -> dict[str, str]:
+        """The two columns of one to-do."""
+        customer_id = draft.row["customer_id"]
+        values = context.values(self.fallbacks, self.recorded)
+        values |= {"trigger.day": spoken(draft.day), "trigger.days": str(abs((draft.day - today).days))}
+        values |= {f"show.{name}": by_id.get(customer_id, "") for name, by_id in self.shown.items()}
+        if customer_id in self.products:
+            values["product.name"] = self.products[customer_id]
+        values |= draft.offer
+        return {"reason": self.reason.filled(values), "words": self.words.filled(values)}
+
+
+def word(session: Session, drafts: Sequence[Draft], day: Day, now: datetime) -> None:
+    """Give to-dos their reason and their words; what the record knows is read once for all of them."""
+    steps: dict[int, list[Draft]] = defaultdict(list)
+    for draft in drafts:
+        steps[id(draft.action)].append(draft)
+    words = {step: words_of(session, some, day) for step, some in steps.items()}
+    pairs = [(draft.row["userid"], draft.row["customer_id"]) for draft in drafts]
+    asked = {name for one in words.values() for name in one.recorded}
+    made = contexts(session, pairs, now, day.zone, names=asked)
+    for draft, pair in zip(drafts, pairs, strict=True):
+        draft.row.update(words[id(draft.action)].of(draft, made[pair], day.today))
+
+
+def words_of(session: Session, drafts: Sequence[Draft], day: Day) -> Words:
+    """What the to-dos of one step are worded with."""
+    action, ids = drafts[0].action, sorted({draft.row["customer_id"] for draft in drafts})
     script, fallbacks = script_of(session, action.script)
-    ids = sorted({run.customer_id for run, _ in group})
     reason, words = (text_of(one, action.show) for one in (action.reason, action.words or script))
     recorded = sorted({*reason.names, *words.names} & VARIABLES.keys())
-    pairs = [(userid, run.customer_id) for run, userid in group]
-    made = contexts(session, pairs, now, day.zone, names=recorded) if group else {}
     shown = {name: numbers(session, one, ids, day) for name, one in action.show.items()}
     products = recommended(session, ids, day) if action.recommend else {}
-    return Words(reason, words, recorded, fallbacks, day, made, shown, products, offer)
+    return Words(reason, words, fallbacks, recorded, shown, products)
 
 
 def script_of(session: Session, code: str | None) -> tuple[str, Mapping[str, str]]:

@@ -47,6 +47,8 @@ QUESTIONS = {
 }
 """What is asked at which stop."""
 SETTLE_SECONDS = 15.0
+TRADE = "dental"
+"""The pack whose welcome the demo's company uses; it has the SOPs of all."""
 DEMO_KEY = "demo-secret-key-0123456789abcdef0123456789"
 
 
@@ -174,7 +176,7 @@ async def fresh_database(settings: Settings, population: Population, corp: Corp)
     def fill(session: Session) -> None:
         store(session, rows, population)
         for name in packs.names():
-            packs.install(session, name, midnight(population.day))
+            packs.install(session, name, midnight(population.day), welcome=name == TRADE)
 
     await database.write(fill)
     await database.close()

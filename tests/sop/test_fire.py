@@ -12,7 +12,8 @@ from contacts.tag_push import MARK_TAG
 from contacts.tags import PairTag, Tag, TagChange, TagGroup
 from sop import rules
 from sop.exits import WINDOW_OVER
-from sop.plan import Counts, fire
+from sop.fire import fire
+from sop.plan import Counts
 from sop.sops import Run, Sop, StepOutcome, publish, save
 from tests.sop.company import NOW, TODAY, ZONE, at, customer, on, order, planned
 from tests.sop.test_plan import days

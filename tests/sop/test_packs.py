@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 from sqlalchemy import func
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
 from bot.database import Database
 from contacts.offers import Offer
@@ -15,6 +15,7 @@ from scripts_library.loading import EVERYTHING, FOLDER, read_content
 from scripts_library.models import ScriptVersion
 from scripts_library.scripts import retire
 from sop import packs, rules
+from sop.models import WelcomeFlow
 from sop.packs import InstalledPack
 from sop.preview import preview
 from sop.sops import Run, Sop, SopVersion, publish
@@ -71,6 +72,40 @@ async def test_a_shipped_pack_installs_twice_and_changes_nothing_then(database: 
     first, second = await on(database, build=build)
     assert first == second
     assert min(first) > 0
+
+
+async def test_a_packs_welcome_goes_before_the_one_for_everybody_and_once_removed_stays_away(
+    database: Database,
+) -> None:
+    def build(session: Session) -> tuple[list[str], list[str]]:
+        packs.install(session, "dental", NOW)
+        packs.install(session, "retail", NOW, welcome=False)
+        flows = list(session.exec(select(WelcomeFlow).order_by(col(WelcomeFlow.position))))
+        session.delete(next(one for one in flows if one.offer))
+        packs.install(session, "dental", NOW)
+        left = list(session.exec(select(WelcomeFlow.name).order_by(col(WelcomeFlow.position))))
+        return [one.name for one in flows], left
+
+    installed, left = await on(database, build=build)
+    assert installed == ["已是老朋友", "夜间", "欢迎回来", "口腔新客见面礼", "默认"]
+    assert left == ["已是老朋友", "夜间", "欢迎回来", "默认"]
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ("attachments: [{link: {title: 预约, url: 'https://a.example'}}]", "attachments do not come with a pack"),
+        ("offer: beauty-retrun", "there is no such offer"),
+    ],
+)
+async def test_a_welcome_that_cannot_work_is_refused_with_its_name(
+    database: Database, example: Path, more: str, why: str
+) -> None:
+    flow = f"welcome:\n  - name: 美容见面礼\n    text: 您好\n    {more}\nsops:"
+    path = changed(example, "\nsops:", f"\n{flow}")
+    with pytest.raises(rules.RuleRefused, match="美容见面礼") as refused:
+        await on(database, build=lambda session: packs.install(session, path, NOW))
+    assert why in str(refused.value)
 
 
 @pytest.mark.parametrize("name", packs.names())
@@ -195,5 +230,5 @@ async def test_a_script_or_offer_gone_under_a_running_sop_pauses_its_runs_with_t
 def test_the_guide_names_every_field_of_a_pack() -> None:
     text = GUIDE.read_text("utf-8")
     fields = [*packs.Pack.model_fields, *packs.PackOffer.model_fields]
-    assert [one for one in fields if f"`{one}`" not in text and one != "demo"] == []
+    assert [one for one in fields if f"`{one}`" not in text] == []
     assert yaml.safe_load(re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)[0])["version"] == 1

@@ -34,6 +34,7 @@ from simulator.population.ties import ASSIGNED, BY_CODE, BY_LINK, CUSTOMER, FRIE
 
 BY_PHONE = 60
 """Customers who are no WeCom friends: they booked by phone."""
+WARM, COOLED = "高意向", ("中意向", "低意向")
 REASONS = ("价格", "已在别处办理", "觉得打扰", "搬家了", "服务不满意")
 
 
@@ -182,7 +183,28 @@ def write_tie(rows: Rows, dice: Random, company: Company, life: Life, tie: Tie) 
             by="" if by_channel else tie.userid,
             cause=tie.way.state if tie.way and by_channel else "",
         )
+        if name in COOLED and life.id % 3:
+            write_cooling(rows, life, tie, since)
     return reason
+
+
+def write_cooling(rows: Rows, life: Life, tie: Tie, since: datetime) -> None:
+    """She was thought warmer at first: the tag that stands now took the place of 高意向."""
+    began = tie.added_at + (since - tie.added_at) / 2
+    for at, added in ((began, True), (since, False)):
+        rows.add(
+            TagChange,
+            at=at,
+            customer_id=life.id,
+            userid=tie.userid,
+            tag_id=tag_id(WARM),
+            tag_name=WARM,
+            group_name=GROUP_OF[WARM],
+            added=added,
+            source=CLIENT,
+            by=tie.userid,
+            cause="",
+        )
 
 
 def write_history(rows: Rows, company: Company, life: Life, reasons: dict[str, str]) -> None:

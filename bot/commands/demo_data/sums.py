@@ -1,7 +1,7 @@
 """What the demo's feeds say by the day: traffic, spend, company totals, platform statistics, groups, watermarks."""
 
 from collections import defaultdict
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from bot.commands.demo_data.company import Company
 from bot.commands.demo_data.rows import Rows
@@ -9,6 +9,7 @@ from contacts.facts import (
     CompanyTotal,
     CustomerGroup,
     GroupMember,
+    LayerMove,
     Order,
     Refund,
     Spend,
@@ -29,6 +30,8 @@ FEEDS = (
     "orders", "refunds", "bookings", "visits", "policies", "participations", "referrals", "events", "traffic", "spend",
     "totals",
 )  # fmt: skip
+NIGHT = 5
+"""The hour of the nightly layers."""
 LONGEST = HALF_YEAR - 3
 """Days for which the platform still has statistics."""
 
@@ -42,6 +45,7 @@ def add_up(rows: Rows, company: Company, population: Population, corp: Corp) -> 
             if hire.share:
                 statistics(rows, corp, hire.userid, company.day - timedelta(ago))
     gather(rows, population)
+    climb(rows, company.day)
     for feed in FEEDS:
         for store in ("", *STORES.values()):
             rows.add(Watermark, feed=feed, store=store, complete_to=midnight(company.day))
@@ -67,6 +71,20 @@ def count_traffic(rows: Rows, company: Company, population: Population) -> None:
                 rows.fact(Spend, day=day, channel_id=channel, amount_fen=amount)
     for drive in company.drives[:2]:
         rows.fact(Spend, day=drive.starts_on, campaign_id=drive.id, amount_fen=1_200_000)
+
+
+def climb(rows: Rows, day: date) -> None:
+    """The nights that found a first and a second order, and moved the customer's stage."""
+    times: defaultdict[int, list[datetime]] = defaultdict(list)
+    for order in rows.tables[Order]:
+        times[order["customer_id"]].append(order["at"])
+    for customer_id, bought in times.items():
+        nights = [midnight(at.date()) + timedelta(days=1, hours=NIGHT) for at in sorted(bought)[:2]]
+        steps = ((nights[0], "engaged", "buyer"), *((at, "buyer", "repeat") for at in nights[1:]))
+        for at, before, after in steps:
+            if at < midnight(day) + timedelta(hours=NIGHT):
+                move = {"layer": "stage", "before": before, "after": after, "cause": f"night:{at:%Y-%m-%d}"}
+                rows.add(LayerMove, at=at, customer_id=customer_id, **move)
 
 
 def total(rows: Rows, day: date) -> None:
