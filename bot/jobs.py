@@ -40,6 +40,7 @@ from bot.statements import Statement, driven
 from bot.writer import WAKE
 
 READY, RUNNING, DONE, DEAD = "ready", "running", "done", "dead"
+MAYBE = "; an attempt without an answer may have been carried out"
 
 
 class Priority(IntEnum):

@@ -21,6 +21,7 @@ from bot.database import Database
 from bot.jobs import (
     DEAD,
     DONE,
+    MAYBE,
     READY,
     Done,
     Job,
@@ -59,7 +60,6 @@ LOOK_EVERY = 1.0
 SHORTEST = 0.5
 """Seconds before a deadline in which another attempt is not worth making."""
 AMBIGUOUS = -1
-MAYBE = "; an attempt without an answer may have been carried out"
 MAX_BUGS = 5
 """Attempts of a job that fails for a reason we do not understand."""
 MAX_ATTEMPTS = 1500

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import bindparam, update
@@ -10,7 +11,7 @@ from sqlmodel import Session
 
 from bot.clock import Clock
 from bot.gateway import LOOK_SECONDS, Gateway
-from bot.jobs import Done, Job, Later, Runner, Then
+from bot.jobs import MAYBE, Done, Job, Later, Runner, Then
 from bot.observability import WELCOME_SECONDS, WELCOMES, log
 from bot.statements import Statement
 from bot.wecom.errors import WeComError, WeComUnreachable, WelcomeRefused
@@ -23,7 +24,7 @@ from sop.welcome import CUSTOMER_NAME, LEDGER, TEXT_BYTES, VARIABLES
 
 BEING_SENT, LATE_OR_WRONG, CHATTING, NO_CONSENT = 41096, 41050, 41051, 41053
 BAD_MEDIA = 40007
-BEING_SENT_SECONDS = 1.0
+BEING_SENT_SECONDS = HEARD_SECONDS = 1.0
 KNOWN = frozenset(VARIABLES)
 CLOSE = Statement(
     update(LEDGER)
@@ -47,6 +48,11 @@ class Greeter:
     clock: Clock
     seconds: float
     """How long a code lives; an upload may take a quarter of it."""
+
+    @property
+    def life(self) -> timedelta:
+        """For how long after its event a code is sure to live: it was made a moment before we heard of it."""
+        return timedelta(seconds=self.seconds - HEARD_SECONDS)
 
     def runner(self) -> Runner:
         """The runner of welcome jobs."""
@@ -127,7 +133,13 @@ class Greeter:
         return Done(SENT, then=ledger(job, outcome=SENT, reason=reason, sent_at=now, latency_ms=ms))
 
     def refused(self, job: Job, error: WelcomeRefused) -> Done:
-        """Refused for good; after an unanswered attempt of ours, "spent" means that it had worked."""
+        """Refused for good; after an unanswered attempt of ours, "spent" means that it had worked.
+
+        Near the end of the code's life 41050 says no more than that it is over.
+        """
+        late = error.errcode == LATE_OR_WRONG and self.clock.now() >= job.created_at + self.life
+        if job.unanswered and late:
+            return Done(NOT_SENT, then=ledger(job, outcome=NOT_SENT, reason=f"late: {error.errcode}{MAYBE}"))
         if job.unanswered and error.errcode in {LATE_OR_WRONG, CHATTING, BEING_SENT}:
             reason = f"{error.errcode} after an attempt without an answer: that attempt was carried out"
             return Done(UNCONFIRMED, then=ledger(job, outcome=UNCONFIRMED, reason=reason))

@@ -9,6 +9,7 @@ from contacts.care import leave_in_peace
 from contacts.changes import customer_of
 from contacts.models import FollowUser
 from tests.conftest import MONDAY_TEN, RunningBot, WeCom
+from tests.stories.test_choosing import options, press, says
 from tests.stories.test_model_questions import ask, asked_of_model, behave, modelled
 
 __all__ = ["modelled"]
@@ -99,11 +100,13 @@ async def test_of_two_customers_it_asks_which_and_of_somebody_elses_it_knows_onl
 ) -> None:
     await befriended(modelled, wecom)
     await befriended(modelled, wecom, "李秋月")
-    which = await ask(modelled, wecom, "帮我给李女士写一段话 提醒明天到店")
+    which = await says(modelled, wecom, "帮我给李女士写一段话 提醒明天到店")
+    drafted = await press(modelled, wecom, which, 1)
     others = await ask(modelled, wecom, "帮我给赵敏写一段话 提醒明天到店")
 
-    assert "李春华" in which
-    assert "李秋月" in which
+    assert [one[:5] for one in options(which)] == ["1 李春华", "2 李秋月"]
+    assert drafted.startswith(DRAFT)
+    assert "李女士，" in drafted, "as the member calls her"
     assert others.startswith(DRAFT)
     assert "7,777" not in others
 
