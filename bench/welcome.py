@@ -10,6 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from bench.callbacks import settled
 from bench.machine import answering, bot_environment, describe, free_port, running
 from bot.clock import Clock
 from simulator.app import create_simulator
@@ -77,6 +78,7 @@ async def main() -> None:
         async with served(app, simulator_port):
             with running(["-m", "bot", "serve"], bot_environment(home, port, simulator_port), home / "bot.log"):
                 await answering(f"http://127.0.0.1:{port}/healthz")
+                await settled(home)
                 sent = await adds(corp, app[COURIER], per_second, seconds)
                 arrived = await arrivals(app[PLATFORM], len(sent))
     latencies = sorted(arrived[code] - at for code, at in sent.items() if code in arrived)
