@@ -40,6 +40,8 @@ EMPTIED: Mapping[str, Mapping[str, Any]] = {
     "masssendcustomer": {"external_userid": ""},
 }
 """What people wrote, and ids of the platform, in rows that stay."""
+EMPTIED_BY_ORDER: Mapping[str, Mapping[str, Any]] = {"creditdecision": {"words": ""}}
+"""The same in rows that name an order of hers."""
 NOBODY: Mapping[str, Any] = {
     "name": "",
     "gender": 0,
@@ -142,6 +144,10 @@ def erase_many(session: Session, ids: Sequence[int], *, by: str, reason: str, no
     connection.execute(
         update(held).where(or_(held.c.first_id.in_(ids), held.c.second_id.in_(ids))).values(reason=ERASED)
     )
+    bought = select(tables["orders"].c.id).where(tables["orders"].c.customer_id.in_(ids))
+    for name, empty in EMPTIED_BY_ORDER.items():
+        if name in tables:
+            connection.execute(update(tables[name]).where(tables[name].c.order_id.in_(bought)).values(empty))
     for name in DELETED:
         if name in tables:
             connection.execute(delete(tables[name]).where(tables[name].c.customer_id.in_(ids)))

@@ -16,6 +16,7 @@ from contacts.changes import follow, lose
 from contacts.facts import Act, CustomerGroup, GroupMember, Order, OrderItem
 from contacts.models import CUSTOMER, Attribute, Customer, Erasure, FollowUser, Identity
 from contacts.privacy import RETENTION, erase, erase_expired, export, mask_name, mask_phone
+from kpi.models import CreditDecision
 from tests.conftest import MONDAY_TEN
 
 NOW = MONDAY_TEN
@@ -40,6 +41,7 @@ def session(database: Database) -> Iterator[Session]:
         session.add(CustomerGroup(chat_id="g"))
         session.flush()
         session.add(OrderItem(order_id=100, sku="x", name="x", qty=1, amount_fen=100))
+        session.add(CreditDecision(order_id=100, userid="lin", by="su", at=NOW, words="李婷是林晓跟的"))
         session.add(GroupMember(chat_id="g", member="wmLi", customer_id=li, name="李婷", joined_at=NOW))
         define(session, Attribute(key="fear", label="顾虑", type="text"))
         given = [Given(li, "birthday", "1990-05-01", NOW), Given(li, "fear", "怕疼", NOW)]
