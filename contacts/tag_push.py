@@ -55,8 +55,11 @@ class Waiting:
 
 
 def lane_of(external_userid: str) -> str:
-    """Calls that read or write a customer on the platform, one at a time: what is read is never older than a write."""
-    return f"customer:{external_userid}"
+    """Calls that read or write a customer on the platform, one at a time: what is read is never older than a write.
+
+    Not the lane of her events: a call that has to be tried again later must not hold up her next welcome.
+    """
+    return f"profile:{external_userid}"
 
 
 def external_userids(session: Session, customer_id: int) -> list[str]:

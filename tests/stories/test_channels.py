@@ -288,3 +288,15 @@ async def test_an_image_that_cannot_be_fetched_is_told(bot: RunningBot, wecom: W
 
     told = await row(bot, channel.id)
     assert (told.qr_image, told.problem) == (None, "二维码图片没取下来，但二维码地址可以正常使用。")
+
+
+async def test_a_tag_that_cannot_be_put_on_holds_up_no_welcome(bot: RunningBot, wecom: WeCom) -> None:
+    await saved(bot, EXPO.model_copy(update={"tag_ids": [await tag(wecom, bot)]}))
+    await wecom.fault("externalcontact/mark_tag", errcode=-1)
+    await wecom.fault("externalcontact/get", errcode=-1)
+    chen = (await wecom.adds_friend("lin", state="expo-2026"))["external_userid"]
+    await bot.settle()
+    await wecom.adds_friend("mo", external_userid=chen)
+    await bot.settle()
+
+    assert len(await wecom.received(chen)) == 2
