@@ -40,6 +40,8 @@ class Load:
     """By id: it must not return with other content."""
     refunded: dict[str, int] = field(default_factory=dict)
     """By order: several refunds of one order add up."""
+    unsummed: list[int] | None = None
+    """Where one transaction takes many parts: the orders written whose sums it adds to the customers' at its end."""
 
     @property
     def today(self) -> date:

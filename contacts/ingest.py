@@ -112,7 +112,7 @@ def store(session: Session, load: Load, entries: list[Entry]) -> int:
             row["referrer_id"] = referrer_id
     written = put_bookings(session, rows) if kind == "bookings" else insert_new(session, kind, rows)
     fresh = [(entry, row) for entry, row in zip(entries, rows, strict=True) if row["source_id"] in written]
-    follow_up(session, kind, fresh, written)
+    follow_up(session, load, fresh, written)
     raise_news(session, kind, fresh, load.now)
     if kind in {"orders", "refunds"} and fresh:
         key = f"{CREDIT}:{kind}:{fresh[0][0].record.id}"
@@ -140,12 +140,16 @@ def row_of(kind: str, entry: Entry, found: Found) -> dict[str, Any]:
     return row if kind in {"traffic", "spend", "totals"} else row | {"at": entry.record.at}
 
 
-def follow_up(session: Session, kind: str, fresh: list[tuple[Entry, dict[str, Any]]], written: dict[str, int]) -> None:
+def follow_up(session: Session, load: Load, fresh: list[tuple[Entry, dict[str, Any]]], written: dict[str, int]) -> None:
     """What other tables hold about the new rows: lines, refunded sums, roll-ups."""
+    kind = load.kind
     customers = {row["customer_id"] for _, row in fresh if "customer_id" in row}
     if kind == "orders":
         insert_items(session, ((written[entry.record.id], entry.record.items) for entry, _ in fresh))
-        add_orders(session, written.values())
+        if load.unsummed is None:
+            add_orders(session, written.values())
+        else:
+            load.unsummed.extend(written.values())
     elif kind == "refunds":
         sum_refunds(session, (row["order_id"] for _, row in fresh))
         roll_up(session, customers, contacts=False)

@@ -20,6 +20,8 @@ CHUNK = 1_000
 """Records of a part: those of one short transaction, so that callbacks need not wait long behind it."""
 LARGE = 1024 * 1024
 """Bytes from which on a process of its own is worth its second to start."""
+AHEAD = 1024 * 1024
+"""Bytes the reading process may be ahead."""
 Part = tuple[list[Entry], list[Problem]]
 """Records that are right by themselves, and what is wrong with others."""
 
@@ -37,10 +39,10 @@ def parts_here(path: Path, kind: str) -> Iterator[Part]:
 
 
 def parts_beside(path: Path, kind: str) -> Iterator[Part]:
-    """The same, read in another process, which is at most a part ahead of us."""
+    """The same, read in another process, which is a few parts ahead of us."""
     command = [sys.executable, "-m", "contacts.reading", kind, str(path)]
     again = RECORDS[kind].again
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:  # noqa: S603 - ourselves
+    with subprocess.Popen(command, stdout=subprocess.PIPE, pipesize=AHEAD) as process:  # noqa: S603 - ourselves
         try:
             while part := pickle.load(process.stdout):  # type: ignore[arg-type]  # noqa: S301 - from our own process
                 if isinstance(part, str):

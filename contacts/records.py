@@ -33,6 +33,7 @@ PROPERTIES_BYTES = 8_192
 SHOWN = 80
 """Characters of a wrong value that an error shows."""
 PHONE_SHAPE = re.compile(r"\+?\d{5,15}")
+MOBILE = re.compile(r"1[0-9]{10}")
 NOT_DIALLED = re.compile(r"[\s\-().·—–]")
 
 
@@ -76,6 +77,8 @@ def calendar_day(value: object) -> date:
 
 def normal_phone(text: str) -> str | None:
     """A phone number without spaces, dashes and the country's +86; None when it is none."""
+    if MOBILE.fullmatch(text):  # nearly all there are
+        return text
     digits = NOT_DIALLED.sub("", text if text.isascii() else unicodedata.normalize("NFKC", text))
     if digits.startswith("00"):
         digits = "+" + digits[2:]

@@ -34,6 +34,7 @@ from contacts.feeds import Entry
 from contacts.ingest import Outcome, take
 from contacts.reading import Part, parts_of
 from contacts.records import RECORDS, Problem, moment
+from contacts.rollups import add_orders
 from contacts.spreadsheets import BadFile
 from contacts.watermarks import COMPANY, move_watermarks
 
@@ -114,12 +115,15 @@ class Import:
 
     def at_once(self, parts: Iterable[Part], session: Session, *, only_good: bool) -> None:
         """Store these parts in one transaction. Raises `ImportFailed` when rows are wrong, unless `only_good`."""
+        unsummed: list[int] = []
         for entries, problems in parts:
             if self.stopped:
                 raise ImportFailed("stopped")
             self.note_stores(entries)
-            self.count(take(session, Load(self.kind, self.now, self.zone), entries, partial=True, wrong=problems))
+            load = Load(self.kind, self.now, self.zone, unsummed=unsummed)
+            self.count(take(session, load, entries, partial=True, wrong=problems))
             self.shown("storing", last_line(entries, problems))
+        add_orders(session, unsummed)
         if not only_good:
             self.refuse_wrong()
 
