@@ -52,9 +52,10 @@ from kpi.credit import keep_credits
 from scripts_library.media import MediaLibrary
 from scripts_library.sending import SCRIPT_FILE, deliver_file
 from sop import mass_sends, silence
+from sop.announcing import announcer
 from sop.calendar import polite_time
 from sop.card_refresh import CARD_REFRESH, CardRefresher
-from sop.digest import DIGEST, announcer, digest
+from sop.digest import DIGEST, digest
 from sop.fire import FIRE, firer, listener
 from sop.greeting import Greeter, renew_media
 from sop.outcomes import OUTCOMES, link_all
@@ -136,7 +137,7 @@ def runners(
         DOMAIN_EVENT: Runner(listener(clock)),
         FIRE: Runner(firer(zone, clock, announcer(zone, settings.language))),
         PLAN: Runner(planner(zone, clock, settings.language)),
-        DIGEST: Runner(digest(zone, clock, settings.language, Links(settings))),
+        DIGEST: Runner(digest(database, zone, clock, settings.language, Links(settings))),
         ESCALATE: Runner(escalate(clock, zone, settings.language)),
         HELD: Runner(send_held(clock, zone, settings.language)),
         EVENING: Runner(tell_evening(clock, zone, settings.language)),

@@ -16,6 +16,7 @@ from contacts.models import Customer, Staff, StaffDepartment
 from contacts.staff import subtree
 from handlers.todos import Asker, answering, customer, matching
 from sop import digest, todos
+from sop.announcing import announce
 from sop.card_refresh import list_changed
 from sop.conditions import day_of
 from sop.overdue import nudge
@@ -167,7 +168,7 @@ def settle(asker: Asker, changed: set[str]) -> None:
     """Lists of today follow what a leader decided: numbers for new to-dos, word to who got one, cards as they are."""
     choose(asker.session, day_of(asker.session, asker.today, asker.zone), late=True)
     asker.session.expire_all()
-    digest.announce(asker.session, asker.today, asker.ctx.now, asker.zone)
+    announce(asker.session, asker.today, asker.ctx.now, asker.zone)
     for userid in changed:
         list_changed(asker.session, userid, asker.today, asker.ctx.now)
 

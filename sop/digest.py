@@ -5,8 +5,10 @@ sent, so the buttons' keys say all that a press needs.
 """
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime, time
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,14 +16,14 @@ from sqlalchemy import ColumnElement, select, update
 from sqlmodel import Session, col
 
 from bot.clock import Clock
-from bot.jobs import DEAD, DONE, Done, Job, Priority
+from bot.database import Database
+from bot.jobs import Done, Job, Priority
 from bot.language import CURRENT, speaking
 from bot.language import gettext as _
 from bot.links import Links
-from bot.outbox import say, send_card
+from bot.outbox import send_card
 from contacts.models import Customer, FollowUser
-from sop import silence
-from sop.calendar import evening
+from sop.silence import SHRINK_AFTER, sent, silent
 from sop.sops import OPEN, Todo
 from sop.todos import RESULTS, Item
 
@@ -32,50 +34,86 @@ PREFIX = "todo"
 CHOICE = "todo"
 """The selection's question key."""
 FIRST_HOUR = time(9, 3)
+AT_ONCE = 200
+"""Members whose cards one transaction asks for."""
 WEEKDAYS = ("周一", "周二", "周三", "周四", "周五", "周六", "周日")
 
 
-def digest(zone: ZoneInfo, clock: Clock, language: str, links: Links) -> Callable[[Job], Awaitable[Done]]:
-    """The runner of the morning's cards: one per member who has something to do today."""
+def digest(
+    database: Database, zone: ZoneInfo, clock: Clock, language: str, links: Links
+) -> Callable[[Job], Awaitable[Done]]:
+    """The runner of the morning's cards: one per member who has something to do today.
+
+    Some members at a time, so that a welcome need not wait for all: done again after a kill, each has one card.
+    """
 
     async def run(_job: Job) -> Done:
+        today = clock.now().astimezone(zone).date()
         if clock.now().astimezone(zone).time() < FIRST_HOUR:
             return Done("yesterday's, made up for too late")
+        members, ignored = await database.read(lambda session: (on_the_list(session, today), silent(session, today)))
+        morning = Morning(today, links, ignored)
 
-        def then(session: Session) -> None:
-            now = clock.now()
+        def some(session: Session, userids: list[str]) -> None:
             with speaking(language):
-                send_cards(session, now.astimezone(zone).date(), now, links)
+                send_cards(session, userids, morning, clock.now())
 
-        return Done("asked for", then=then)
+        for start in range(0, len(members), AT_ONCE):
+            await database.write(partial(some, userids=members[start : start + AT_ONCE]))
+        return Done("asked for")
 
     return run
 
 
-def send_cards(session: Session, today: date, now: datetime, links: Links) -> int:
-    """Ask for every member's card of today; answers how many. Lists that went out already do not go out again."""
-    lists = lists_of(session, today)
-    ignored = silence.silent(session, today)
+def on_the_list(session: Session, today: date) -> list[str]:
+    """Members with something to do today."""
+    return sorted(session.scalars(select(col(Todo.userid)).where(*shown(today)).distinct()))
+
+
+def shown(today: date) -> tuple[ColumnElement[bool], ...]:
+    """To-dos on today's lists."""
+    return (col(Todo.shown_on) == today, col(Todo.state) == OPEN)
+
+
+@dataclass(frozen=True)
+class Morning:
+    """What all cards of a morning share."""
+
+    today: date
+    links: Links
+    ignored: Mapping[str, int]
+    """Cards in a row that a member left unanswered."""
+
+
+def send_cards(session: Session, userids: list[str], morning: Morning, now: datetime) -> None:
+    """Ask for these members' cards of today. Lists that went out already do not go out again."""
+    today = morning.today
+    theirs = col(Todo.userid).in_(userids)
+    lists = by_member(items_where(session, *shown(today), theirs))
     for userid, items in lists.items():
-        few = ignored.get(userid, 0) >= silence.SHRINK_AFTER
-        shown = (shrunk if few else card)(items, today, links.address(userid, now))
+        few = morning.ignored.get(userid, 0) >= SHRINK_AFTER
+        made = (shrunk if few else card)(items, today, morning.links.address(userid, now))
         cause = card_cause(today, userid)
-        send_card(session, userid, shown, cause=cause, now=now, priority=Priority.PUSH, lane=f"push:{userid}")
-    pushed = update(Todo).where(col(Todo.shown_on) == today, col(Todo.state) == OPEN, col(Todo.pushed_at).is_(None))
+        send_card(session, userid, made, cause=cause, now=now, priority=Priority.PUSH, lane=f"push:{userid}")
+    pushed = update(Todo).where(*shown(today), theirs, col(Todo.pushed_at).is_(None))
     session.execute(pushed.values(pushed_at=now))
-    silence.sent(session, lists, today)
-    return len(lists)
+    sent(session, lists, today)
 
 
 def lists_of(session: Session, today: date, userid: str | None = None, *, new: bool = False) -> dict[str, list[Item]]:
     """Open to-dos of today by member, in the order of their numbers; `new`: those not told yet."""
-    shown = [col(Todo.shown_on) == today, col(Todo.state) == OPEN]
+    which = [*shown(today)]
     if userid is not None:
-        shown.append(col(Todo.userid) == userid)
+        which.append(col(Todo.userid) == userid)
     if new:
-        shown.append(col(Todo.pushed_at).is_(None))
+        which.append(col(Todo.pushed_at).is_(None))
+    return by_member(items_where(session, *which))
+
+
+def by_member(items: Iterable[Item]) -> dict[str, list[Item]]:
+    """Each member's own, in their order."""
     lists: dict[str, list[Item]] = defaultdict(list)
-    for item in items_where(session, *shown):
+    for item in items:
         lists[item.todo.userid].append(item)
     return dict(lists)
 
@@ -244,38 +282,3 @@ def spoken(day: date) -> str:
     if CURRENT.get() == "en":
         return f"{day:%a} {day.day} {day:%b}"
     return f"{day.month}月{day.day}日 {WEEKDAYS[day.weekday()]}"
-
-
-def announcer(zone: ZoneInfo, language: str) -> Callable[[Session, date, datetime], None]:
-    """What is done after rules made to-dos during the day."""
-
-    def tell(session: Session, today: date, now: datetime) -> None:
-        with speaking(language):
-            announce(session, today, now, zone)
-
-    return tell
-
-
-def cards_are_out(session: Session, today: date) -> bool:
-    """Whether the morning's cards were written: until then what is new goes onto them."""
-    state = session.scalar(select(col(Job.state)).where(col(Job.key) == f"cron:{DIGEST}:{today:%Y-%m-%d}"))
-    return state in {DONE, DEAD}
-
-
-def announce(session: Session, today: date, now: datetime, zone: ZoneInfo) -> None:
-    """After the morning's cards: one line to each member whose list grew during the day."""
-    if not cards_are_out(session, today):
-        return
-    for userid, new in lists_of(session, today, new=True).items():
-        lines = [f"{item.todo.number} {item.customer} · {item.todo.title}" for item in new]
-        text = "\n".join(
-            (_("New for today:"), *lines, _("“{number}” shows reason and words.").format(number=new[0].todo.number))
-        )
-        # The to-do's next owner is told too.
-        cause = f"todo:{new[0].todo.id}:{userid}"
-        # Too late or beyond her share it is dropped: it stands on the list whenever she asks.
-        given = {"priority": Priority.PUSH, "lane": f"push:{userid}", "deadline": evening(today, zone)}
-        say(session, userid, text, cause=cause, now=now, **given)
-        for item in new:
-            item.todo.pushed_at = now
-            session.add(item.todo)

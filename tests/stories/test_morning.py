@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 from sqlmodel import Session, col, select
 
+from bot.jobs import NewJob, enqueue
 from bot.worker import tick
 from contacts.facts import Touch, Watermark
 from sop import packs
+from sop.digest import DIGEST
 from sop.sops import Todo
 from tests.conftest import MONDAY_TEN, RunningBot, WeCom
 from tests.hand_clock import HandClock
@@ -91,6 +93,24 @@ async def test_the_card_comes_at_three_past_nine_with_names_and_actions(
     assert [one["text"] for one in card["button_selection"]["option_list"]] == ["1 李女士", "2 王芳"]
     assert [one["text"] for one in card["button_list"]] == ["完成", "推迟", "不适用", "为什么"]
     assert await wecom.chat("wang") == []
+
+
+async def test_every_member_has_one_card_however_many_are_asked_for_together_and_again_after_a_kill(
+    bot: RunningBot, wecom: WeCom, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sop.digest.AT_ONCE", 1)
+    await missed(bot, "李女士")
+    await missed(bot, "王芳", main="wang")
+    await missed(bot, "陈晨", main="su")
+    await to_time(bot, clock, 8, 31)
+    await to_time(bot, clock, 9, 3)
+    again = NewJob("killed", DIGEST, clock.now())
+    await bot.parts.database.write(lambda session: enqueue(session, again))
+    await bot.settle()
+
+    for userid, name in (("lin", "李女士"), ("wang", "王芳"), ("su", "陈晨")):
+        [card] = [one for one in await wecom.chat(userid) if one["msgtype"] == "template_card"]
+        assert [one["keyname"] for one in card["body"]["horizontal_content_list"]] == [name]
 
 
 async def test_done_asks_for_the_result_and_the_card_shows_what_is_left(
