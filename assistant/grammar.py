@@ -282,8 +282,8 @@ def metrics_in(said: str) -> tuple[list[str], str]:
 
 def position(said: str, word: str) -> int | None:
     """Where a word stands: English ones as whole words."""
-    if not word.isascii():
-        place = said.find(word)
+    place = said.find(word)
+    if place < 0 or not word.isascii():
         return place if place >= 0 else None
     found = re.search(rf"(?<![a-z0-9]){re.escape(word)}(?![a-z0-9])", said)
     return found.start() if found else None

@@ -1,6 +1,7 @@
 """Whose numbers may be seen: one's own, those of the departments one leads, or all; put into every query."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, CompoundSelect, Select, literal, or_, select, true
@@ -51,6 +52,7 @@ class Scope:
         return or_(theirs, userid.is_(None) & store.in_(stores))
 
 
+@lru_cache(maxsize=1000)
 def beside(userid: str) -> CompoundSelect[Any]:
     """The userids of who works in one of a member's departments, herself included also when she is in none."""
     departments = select(col(StaffDepartment.department_id)).where(col(StaffDepartment.userid) == userid)
