@@ -136,7 +136,7 @@ def runners(
         HOUSEKEEPING: Runner(clean_up(gateway, clock)),
         DOMAIN_EVENT: Runner(listener(clock)),
         FIRE: Runner(firer(zone, clock, announcer(zone, settings.language))),
-        PLAN: Runner(planner(zone, clock, settings.language)),
+        PLAN: Runner(planner(database, zone, clock, settings.language)),
         DIGEST: Runner(digest(database, zone, clock, settings.language, Links(settings))),
         ESCALATE: Runner(escalate(clock, zone, settings.language)),
         HELD: Runner(send_held(clock, zone, settings.language)),

@@ -21,17 +21,18 @@ from scripts_library.context import contexts
 from sop import mass_sends, rules
 from sop.calendar import polite_time
 from sop.enrol import chunks
+from sop.moves import Moves, Standing
 from sop.words import fill
 
 LAYER_MOVES: Table = LayerMove.__table__  # type: ignore[attr-defined]
 
 
-def cause(moves: Any) -> str:
+def cause(moves: Moves) -> str:
     """The rule and its version, as logs name it."""
     return f"{moves.sop.name} v{moves.version.number}"
 
 
-def tag(moves: Any, action: rules.TagAction, group: Sequence[Any]) -> None:
+def tag(moves: Moves, action: rules.TagAction, group: Sequence[Standing]) -> None:
     """Tags of the pair with the member in charge."""
     pairs = []
     for run in group:
@@ -69,7 +70,7 @@ def tag_ids(session: Session, names: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def stage(moves: Any, action: rules.StageAction, group: Sequence[Any]) -> None:
+def stage(moves: Moves, action: rules.StageAction, group: Sequence[Standing]) -> None:
     """The lifecycle stage, logged."""
     before: dict[int, str] = {}
     for part in chunks(sorted({run.customer_id for run in group})):
@@ -97,7 +98,7 @@ def stage(moves: Any, action: rules.StageAction, group: Sequence[Any]) -> None:
         moves.note(run, "stage", action.to)
 
 
-def tell_leader(moves: Any, action: rules.TellLeader, group: Sequence[Any]) -> None:
+def tell_leader(moves: Moves, action: rules.TellLeader, group: Sequence[Standing]) -> None:
     """One message per leader, however many customers it is about."""
     lines: dict[str, list[str]] = defaultdict(list)
     pairs = [(moves.charge.now(run.userid, run.customer_id) or "", run.customer_id) for run in group]
@@ -113,7 +114,7 @@ def tell_leader(moves: Any, action: rules.TellLeader, group: Sequence[Any]) -> N
         say(moves.session, leader, "\n".join(told), cause=key, now=at, **given)
 
 
-def mass_send(moves: Any, action: rules.MassSendAction, group: Sequence[Any]) -> None:
+def mass_send(moves: Moves, action: rules.MassSendAction, group: Sequence[Standing]) -> None:
     """One task per member and day: one text for all her customers of this step."""
     hers: dict[str, dict[int, Any]] = defaultdict(dict)
     for run in group:

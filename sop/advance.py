@@ -8,12 +8,12 @@ statements however many customers stand in it. Every step leaves an outcome with
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
 from sqlmodel import Session, col
 
 from bot.database import defaults
@@ -24,8 +24,9 @@ from contacts.tags import RULE
 from contacts.touches import touches_of_week
 from sop import acts, rules
 from sop.conditions import C, Day, holds
-from sop.enrol import Charge, charge_of
+from sop.enrol import charge_of
 from sop.exits import happened
+from sop.moves import Due, Moves, Standing
 from sop.offers import Reason, Wish, give, offer_words
 from sop.sops import ACTIVE, FINISHED, OPEN, OUTCOMES, RUNS, TODOS, Sop, SopVersion, Todo
 from sop.words import Draft, word
@@ -39,26 +40,6 @@ HOLD_DAYS = 7
 """A step held back for so long is skipped."""
 
 
-SAME = ("id", "customer_id", "occurrence", "day", "since", "userid", "position", "due_on", "arm")
-
-
-@dataclass
-class Standing:
-    """A run as it stands while it is moved."""
-
-    id: int
-    customer_id: int
-    occurrence: str
-    day: date
-    since: datetime
-    userid: str | None
-    position: str
-    bases: list[date]
-    due_on: date
-    arm: str
-    state: str = ACTIVE
-
-
 ACTS: dict[type[Any], Callable[..., None]] = {
     rules.TagAction: acts.tag,
     rules.StageAction: acts.stage,
@@ -68,98 +49,42 @@ ACTS: dict[type[Any], Callable[..., None]] = {
 
 
 @dataclass(frozen=True)
-class Due:
-    """Whoever has a step due, and what steps ask about them."""
+class Advanced:
+    """What an advancing did."""
 
-    day: Day
-    now: datetime
-    charge: Charge
-    friends: Set[int]
-    """Customers who are WeCom friends of somebody here: the others can only be called."""
-    touched: Set[int]
-    """Customers reached as often as is decent in the last seven days."""
-
-
-@dataclass
-class Moves:
-    """One version's turn: what it works with, and what it leaves to be written."""
-
-    session: Session
-    sop: Sop
-    version: SopVersion
-    due: Due
-    standing: list[Standing]
-    outcomes: list[dict[str, Any]] = field(default_factory=list)
-    drafts: list[Draft] = field(default_factory=list)
-
-    @property
-    def day(self) -> Day:
-        """The day steps are due on."""
-        return self.due.day
-
-    @property
-    def now(self) -> datetime:
-        """The moment of the planning."""
-        return self.due.now
-
-    @property
-    def charge(self) -> Charge:
-        """Who is in charge of whom."""
-        return self.due.charge
-
-    def note(self, run: Standing, outcome: str, reason: str = "") -> None:
-        """Put a step's outcome on record."""
-        row = {"run_id": run.id, "position": run.position, "at": self.now, "outcome": outcome, "reason": reason}
-        self.outcomes.append(row)
-
-    def go(self, run: Standing, position: str) -> None:
-        """Stand before a step, or before what follows the block it would have been in; at the end the run is over."""
-        rule = self.version.rule
-        while rules.step_at(rule, position) is None:
-            outer = rules.enclosing(position)
-            if outer is None:
-                run.position, run.state = position, FINISHED
-                return
-            run.bases.pop()
-            position = rules.following(outer)
-        step = rules.step_at(rule, position)
-        assert step is not None  # noqa: S101 - the loop above ends with one
-        run.position = position
-        wished = self.charge.moved(run.userid, run.bases[-1] + timedelta(days=step.day), step.workday)
-        run.due_on = max(wished, self.day.today) if position != "0" else wished
-
-    def enter(self, run: Standing, block: str) -> None:
-        """Go into a block of the step at hand; its days count from today."""
-        run.bases.append(self.day.today)
-        self.go(run, f"{run.position}.{block}.0")
+    todos: int = 0
+    last: int = 0
+    """The last run it looked at, by id; 0: none was due."""
 
 
 def advance(
     session: Session,
     versions: Sequence[tuple[Sop, SopVersion]],
-    *,
     day: Day,
     now: datetime,
-    only: list[int] | None = None,
-) -> int:
-    """Carry out every step of these versions that is due and write what comes of it; answers how many to-dos it made.
+    which: ColumnElement[bool] | None = None,
+    *,
+    at_most: int | None = None,
+) -> Advanced:
+    """Carry out every step of these versions that is due and write what comes of it.
 
-    The versions have their turn in the order given.
+    The versions have their turn in the order given. `which`: these runs only, and of them `at_most` so many.
     """
     these = [version.id for _, version in versions]
     due = select(RUNS).where(RUNS.c.version_id.in_(these), RUNS.c.state == ACTIVE, RUNS.c.due_on <= day.today)
-    if only is not None:
-        due = due.where(RUNS.c.customer_id.in_(only))
+    if which is not None:
+        due = due.where(which)
+    rows = session.connection().execute(due.order_by(RUNS.c.id).limit(at_most)).all()
+    if not rows:
+        return Advanced()
     runs: dict[int, list[Standing]] = defaultdict(list)
-    for row in session.connection().execute(due.order_by(RUNS.c.id)):
+    for row in rows:
         runs[row.version_id].append(standing(row))
-    if not runs:
-        return 0
     known = due_of(session, list(chain.from_iterable(runs.values())), day, now)
     turns = [Moves(session, sop, version, known, runs[version.id]) for sop, version in versions if version.id in runs]
     for moves in turns:
         move(moves)
-    return write(session, turns)
+    return Advanced(write(session, turns), rows[-1].id)
 
 
 def due_of(session: Session, runs: Sequence[Standing], day: Day, now: datetime) -> Due:

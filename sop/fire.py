@@ -24,7 +24,7 @@ from sop.enrol import chunks, enrol
 from sop.offers import settle
 from sop.outcomes import link
 from sop.plan import LOOK_BACK_DAYS, Counts, Versions, choose, end, leave_alone, under_way
-from sop.sops import ACTIVE, WITHDRAWN, Run, Todo, sound
+from sop.sops import ACTIVE, RUNS, WITHDRAWN, Run, Todo, sound
 from sop.triggers import Window
 
 FIRE = "fire"
@@ -69,7 +69,7 @@ def fire_part(session: Session, versions: Versions, ids: list[int], day: Day, no
     theirs = [(sop, version) for sop, version in versions if version.id in runs]
     if theirs:
         counts.ended = end(session, theirs, day, now, ids)
-        counts.todos = advance(session, theirs, day=day, now=now, only=ids)
+        counts.todos = advance(session, theirs, day, now, RUNS.c.customer_id.in_(ids)).todos
     leave_alone(session, day, now, ids)
     link(session, ids, now)
     return counts

@@ -8,14 +8,15 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import and_, exists, func, or_, select, update
 from sqlmodel import Field, Session, SQLModel, col
 
 from bot.clock import Clock
-from bot.database import UtcTime
+from bot.database import Database, UtcTime
 from bot.jobs import Done, Job
 from bot.language import speaking
 from bot.observability import log
@@ -29,18 +30,21 @@ from contacts.tagging import Why
 from contacts.tags import RULE
 from sop import rules
 from sop.acts import put_tags
-from sop.advance import advance
+from sop.advance import Advanced, advance
 from sop.conditions import Day, day_of
 from sop.enrol import charge_of, enrol
 from sop.exits import WINDOW_OVER, exit_runs
 from sop.offers import settle
 from sop.overdue import LOOK_BACK
 from sop.reminders import remind
-from sop.sops import ACTIVE, FINISHED, IS_OPEN, TODOS, WITHDRAWN, Run, Sop, SopVersion, Todo, sound
+from sop.sops import ACTIVE, FINISHED, IS_OPEN, RUNS, TODOS, WITHDRAWN, Run, Sop, SopVersion, Todo, sound
 from sop.triggers import window_of
 
+T = TypeVar("T")
 PLAN = "plan"
 """The kind of job that makes the morning's plan."""
+MOVED_AT_ONCE = 1000
+"""Runs that one transaction of the plan moves."""
 LOOK_BACK_DAYS = 3
 """A plan finds what happened since the last one; a first plan, and one after a long stop, looks back so far."""
 AT_MOST = 15
@@ -94,15 +98,35 @@ def under_way(session: Session) -> list[tuple[Sop, SopVersion]]:
 
 
 def plan(session: Session, today: date, now: datetime, zone: ZoneInfo) -> Counts:
-    """Make the plan of a day."""
+    """Make the plan of a day, all of it in the session's transaction."""
+    counts = begin(session, today, now, zone)
+    part = move(session, today, now, zone)
+    while part.last:
+        counts.todos += part.todos
+        part = move(session, today, now, zone, part.last)
+    finish(session, today, now, zone, counts)
+    return counts
+
+
+def begin(session: Session, today: date, now: datetime, zone: ZoneInfo) -> Counts:
+    """Enrol whom the rules find, and end what is over."""
     day = day_of(session, today, zone)
     window = window_of(session, day, since_last(session, today))
     take_acts(session, day.start(window.first))
     versions = sound(session, under_way(session), words=True)
-    counts = Counts()
-    counts.enrolled = enrol(session, (version for sop, version in versions if version.id == sop.version_id), window)
-    counts.ended = end(session, versions, day, now)
-    counts.todos = advance(session, versions, day=day, now=now)
+    enrolled = enrol(session, (version for sop, version in versions if version.id == sop.version_id), window)
+    return Counts(enrolled, end(session, versions, day, now))
+
+
+def move(session: Session, today: date, now: datetime, zone: ZoneInfo, after: int = 0) -> Advanced:
+    """Carry out what is due of some runs, those behind the run `after`."""
+    versions = sound(session, under_way(session))
+    return advance(session, versions, day_of(session, today, zone), now, RUNS.c.id > after, at_most=MOVED_AT_ONCE)
+
+
+def finish(session: Session, today: date, now: datetime, zone: ZoneInfo, counts: Counts) -> None:
+    """Add the to-dos of notes, drop what nobody may do any more, and give each member her list."""
+    day = day_of(session, today, zone)
     counts.todos += remind(session, today)
     tidy(session, day, now)
     settle(session, now)
@@ -111,7 +135,6 @@ def plan(session: Session, today: date, now: datetime, zone: ZoneInfo) -> Counts
     done.at, done.enrolled = now, done.enrolled + counts.enrolled
     done.ended, done.todos = done.ended + counts.ended, done.todos + counts.todos
     session.add(done)
-    return counts
 
 
 def since_last(session: Session, today: date) -> date:
@@ -215,15 +238,29 @@ def place(row: Any, day: Day, days: Rota, given: Counter[str]) -> dict[str, Any]
     return {**here, "shown_on": day.today, "number": given[userid]}
 
 
-def planner(zone: ZoneInfo, clock: Clock, language: str) -> Callable[[Job], Awaitable[Done]]:
-    """The runner of the morning's plan; to-dos of notes are worded in the company's language."""
+def planner(database: Database, zone: ZoneInfo, clock: Clock, language: str) -> Callable[[Job], Awaitable[Done]]:
+    """The runner of the morning's plan; to-dos of notes are worded in the company's language.
+
+    It writes in several transactions, so that a welcome need not wait for all of it: killed between two, it begins
+    again and finds what is left.
+    """
 
     async def run(_: Job) -> Done:
-        def then(session: Session) -> None:
-            now = clock.now()
-            today = now.astimezone(zone).date()
+        now = clock.now()
+        today = now.astimezone(zone).date()
+
+        def part(session: Session, work: Callable[..., T], **more: Any) -> T:
             with speaking(language):
-                counts = plan(session, today, now, zone)
+                return work(session, today, now, zone, **more)
+
+        counts = await database.write(lambda session: part(session, begin))
+        moved = await database.write(lambda session: part(session, move))
+        while moved.last:
+            counts.todos += moved.todos
+            moved = await database.write(partial(part, work=move, after=moved.last))
+
+        def then(session: Session) -> None:
+            part(session, finish, counts=counts)
             log.info("day planned", day=str(today), enrolled=counts.enrolled, ended=counts.ended, todos=counts.todos)
 
         return Done("planned", then=then)

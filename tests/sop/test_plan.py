@@ -11,6 +11,7 @@ from bot.database import Database
 from contacts.facts import Complaint, StaffDay, Watermark
 from contacts.models import Customer, Staff
 from contacts.tags import Tag
+from sop.plan import begin, move
 from sop.rules import RuleFile
 from sop.sops import OPEN, Run, Sop, StepOutcome, publish, save
 from tests.sop.company import (
@@ -321,3 +322,24 @@ async def test_a_rule_more_needs_no_more_than_finding_and_moving_its_own(databas
     # Finding is one for each rule; where their runs stand differs by the day they are about.
     assert len(statements) - few <= 2 * 18
     assert {one.words for one in await todos(database)} == {f"寿星{number}您好，祝您生日快乐" for number in range(20)}
+
+
+async def test_a_plan_killed_between_two_transactions_is_finished_by_the_next_and_makes_each_to_do_once(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sop.plan.MOVED_AT_ONCE", 2)
+
+    def build(session: Session) -> list[int]:
+        made = [customer(session, f"爽约客{number}") for number in range(5)]
+        for number, one in enumerate(made):
+            booking(session, one, at(days(-2), 9 + number))
+        return made
+
+    made = await on(database, "dental", build=build)
+    await database.write(lambda session: begin(session, TODAY, NOW, ZONE))
+    first = await database.write(lambda session: move(session, TODAY, NOW, ZONE))
+    assert first.todos == 2
+    assert (await planned(database, TODAY)).todos == 3
+
+    assert sorted(one.customer_id for one in await todos(database)) == made
+    assert sorted(one.number or 0 for one in await todos(database)) == [1, 2, 3, 4, 5]
