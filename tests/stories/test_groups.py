@@ -9,7 +9,7 @@ from bot.jobs import Job
 from contacts.facts import CustomerGroup, GroupMember
 from contacts.group_sync import SYNC_GROUPS
 from contacts.sync import ask_to_sync
-from tests.conftest import RunningBot, WeCom
+from tests.conftest import MONDAY_TEN, RunningBot, WeCom
 from tests.hand_clock import HandClock
 from tests.stories.waiting import all_done
 
@@ -19,7 +19,7 @@ GET = "externalcontact/groupchat/get"
 @pytest.fixture
 def clock() -> HandClock:
     """A clock to skip the two seconds by which the platform's answer may lag."""
-    return HandClock()
+    return HandClock(MONDAY_TEN)
 
 
 @pytest.fixture

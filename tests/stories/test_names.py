@@ -16,7 +16,7 @@ from contacts.sounding import SOUNDS, Sought, sounding
 from contacts.sync import KINDS, ask_to_sync
 from simulator.delivery import document
 from tests.bot.program import program_beside
-from tests.conftest import RunningBot, WeCom
+from tests.conftest import MONDAY_TEN, RunningBot, WeCom
 from tests.hand_clock import HandClock
 from tests.stories.waiting import all_done
 
@@ -26,7 +26,7 @@ HOUR = timedelta(hours=1).total_seconds()
 @pytest.fixture
 def clock() -> HandClock:
     """A clock to wait for what the platform lists late."""
-    return HandClock()
+    return HandClock(MONDAY_TEN)
 
 
 async def synced(bot: RunningBot, cause: str, *kinds: str) -> None:

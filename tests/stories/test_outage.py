@@ -13,7 +13,7 @@ from bot.jobs import Priority
 from bot.outbox import say
 from simulator.app import create_simulator
 from sop.models import NOT_SENT, SENT, UNCONFIRMED
-from tests.conftest import RunningBot, WeCom, bot_settings, free_port, running_bot, served
+from tests.conftest import MONDAY_TEN, RunningBot, WeCom, bot_settings, free_port, running_bot, served
 from tests.hand_clock import HandClock
 from tests.stories.ledger import ledger
 from tests.stories.waiting import all_done, unfinished
@@ -27,7 +27,7 @@ SEND, WELCOME = "message/send", "externalcontact/send_welcome_msg"
 @pytest.fixture
 def clock() -> HandClock:
     """A clock that a test lets run as fast as it likes, for bot and simulator alike."""
-    return HandClock()
+    return HandClock(MONDAY_TEN)
 
 
 @pytest.fixture

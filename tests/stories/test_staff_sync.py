@@ -8,7 +8,7 @@ from sqlmodel import col, select
 from bot.jobs import NewJob, Priority, enqueue
 from contacts.models import Department, Staff, StaffDepartment
 from contacts.staff import SYNC, place_of, subtree
-from tests.conftest import RunningBot, WeCom
+from tests.conftest import MONDAY_TEN, RunningBot, WeCom
 from tests.hand_clock import HandClock
 
 LOOKS = 100
@@ -18,7 +18,7 @@ LOOKS = 100
 @pytest.fixture
 def clock() -> HandClock:
     """A clock to skip the ten seconds in which new members are gathered."""
-    return HandClock()
+    return HandClock(MONDAY_TEN)
 
 
 async def staff(bot: RunningBot, userid: str) -> Staff | None:

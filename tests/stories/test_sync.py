@@ -18,7 +18,7 @@ from contacts.models import CUSTOMER, STAFF, TRANSFER, Customer, FollowUser, Hel
 from contacts.privacy import erase
 from contacts.sync import SYNC_CUSTOMERS, ask_to_sync
 from contacts.tags import PairTag, Tag, TagChange, TagGroup, TagPush
-from tests.conftest import RunningBot, WeCom, bot_settings, running_bot
+from tests.conftest import MONDAY_TEN, RunningBot, WeCom, bot_settings, running_bot
 from tests.hand_clock import HandClock
 from tests.stories.waiting import all_done
 
@@ -30,7 +30,7 @@ MEMBERS = 6
 @pytest.fixture
 def clock() -> HandClock:
     """A clock to let ties grow older than the platform's lag."""
-    return HandClock()
+    return HandClock(MONDAY_TEN)
 
 
 @pytest.fixture
