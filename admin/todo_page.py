@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import literal_column
 from sqlmodel import Session, col
 
 from admin.light import Visit
@@ -15,7 +14,7 @@ from contacts.calendar import next_workday
 from sop import todos
 from sop.card_refresh import list_changed
 from sop.digest import items_where, reason_names, result_names, spoken
-from sop.sops import DONE, NOT_APPLICABLE, OPEN, Todo
+from sop.sops import DONE, IS_OPEN, NOT_APPLICABLE, OPEN, Todo
 from sop.todos import Item
 from sop.why import told
 
@@ -41,8 +40,7 @@ def day_of(visit: Visit) -> date:
 def board(session: Session, userid: str, today: date, midnight: datetime) -> Board:
     """What is open by today, late first, and what she closed since midnight."""
     found = Board()
-    # The state is written out: SQLite uses a partial index for a literal only.
-    open_ = (col(Todo.userid) == userid, col(Todo.state) == literal_column(f"'{OPEN}'"), col(Todo.day) <= today)
+    open_ = (col(Todo.userid) == userid, IS_OPEN, col(Todo.day) <= today)
     for item in items_where(session, *open_):
         if item.todo.shown_on != today:
             found.carried.append(item)

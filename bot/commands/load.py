@@ -123,7 +123,8 @@ class Import:
             load = Load(self.kind, self.now, self.zone, unsummed=unsummed)
             self.count(take(session, load, entries, partial=True, wrong=problems))
             self.shown("storing", last_line(entries, problems))
-        add_orders(session, unsummed)
+        if unsummed:
+            add_orders(session, unsummed)
         if not only_good:
             self.refuse_wrong()
 

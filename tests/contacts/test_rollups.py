@@ -15,7 +15,7 @@ from contacts.checks import Load, read_entries
 from contacts.ingest import take
 from contacts.merging import undo_merge
 from contacts.models import Customer, Merge
-from contacts.rollups import recompute
+from contacts.rollups import add_orders, recompute
 
 NOW = datetime(2026, 11, 16, 2, 0, tzinfo=UTC)
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -88,10 +88,10 @@ def cut(dice: Random, kind: str, records: list[dict[str, Any]]) -> list[tuple[st
     return parts
 
 
-def send(session: Session, kind: str, records: list[dict[str, Any]]) -> int:
+def send(session: Session, kind: str, records: list[dict[str, Any]], unsummed: list[int] | None = None) -> int:
     """Store what is good of a request, as `frontline import --partial` does; answers how many were refused."""
     entries, wrong = read_entries(kind, enumerate(records))
-    return take(session, Load(kind, NOW, ZONE), entries, partial=True, wrong=wrong).rejected
+    return take(session, Load(kind, NOW, ZONE, unsummed=unsummed), entries, partial=True, wrong=wrong).rejected
 
 
 def rows(session: Session, statement: str) -> list[tuple[Any, ...]]:
@@ -135,6 +135,27 @@ async def test_customers_who_turn_out_to_be_one_have_the_sums_of_both(database: 
         send(session, "orders", [{**late, "amount_fen": 9}])
         assert right(session)
         assert [merge.absorbed_id for merge in session.exec(select(Merge))]
+
+    await database.write(work)
+
+
+@pytest.mark.parametrize("undone", [False, True])
+async def test_sums_added_at_the_end_are_right_when_customers_became_one_before(
+    database: Database, *, undone: bool
+) -> None:
+    def work(session: Session) -> None:
+        feed, unsummed = Feed(Random(2)), list[int]()
+        order = {"at": NOW.isoformat(), "amount_fen": 5}
+        one, other = {"member_id": "M-0"}, {"consult_id": "C-1"}
+        send(session, "orders", feed.orders, unsummed)
+        send(session, "orders", [{**order, "id": "a", "customer": one}], unsummed)
+        send(session, "orders", [{**order, "id": "b", "customer": other}], unsummed)
+        send(session, "orders", [{**order, "id": "c", "customer": one | other}], unsummed)
+        add_orders(session, unsummed)
+        [merge] = session.exec(select(Merge))
+        if undone:
+            undo_merge(session, merge.id or 0, by="su", now=NOW)
+        assert rows(session, KEPT) == rows(session, RECOUNT)
 
     await database.write(work)
 

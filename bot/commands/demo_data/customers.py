@@ -167,44 +167,33 @@ def write_tie(rows: Rows, dice: Random, company: Company, life: Life, tie: Tie) 
         fetched_at=None if tie.half else midnight(company.day) + timedelta(hours=3, minutes=10),
     )
     for name, since in tie.tags.items():
-        by_channel = tie.way is not None and name == tie.way.source
+        channel = tie.way.state if tie.way and name == tie.way.source else ""
         if tie.shown:
             rows.add(PairTag, customer_id=life.id, userid=tie.userid, tag_id=tag_id(name), since=since)
-        rows.add(
-            TagChange,
-            at=since,
-            customer_id=life.id,
-            userid=tie.userid,
-            tag_id=tag_id(name),
-            tag_name=name,
-            group_name=GROUP_OF[name],
-            added=True,
-            source=CHANNEL if by_channel else CLIENT,
-            by="" if by_channel else tie.userid,
-            cause=tie.way.state if tie.way and by_channel else "",
-        )
-        if name in COOLED and life.id % 3:
-            write_cooling(rows, life, tie, since)
+        note_tag(rows, life, tie, name, since, channel=channel)
+        if name in COOLED and life.id % 3:  # she was thought warmer at first: this one took the place of 高意向
+            note_tag(rows, life, tie, WARM, tie.added_at + (since - tie.added_at) / 2)
+            note_tag(rows, life, tie, WARM, since, added=False)
     return reason
 
 
-def write_cooling(rows: Rows, life: Life, tie: Tie, since: datetime) -> None:
-    """She was thought warmer at first: the tag that stands now took the place of 高意向."""
-    began = tie.added_at + (since - tie.added_at) / 2
-    for at, added in ((began, True), (since, False)):
-        rows.add(
-            TagChange,
-            at=at,
-            customer_id=life.id,
-            userid=tie.userid,
-            tag_id=tag_id(WARM),
-            tag_name=WARM,
-            group_name=GROUP_OF[WARM],
-            added=added,
-            source=CLIENT,
-            by=tie.userid,
-            cause="",
-        )
+def note_tag(
+    rows: Rows, life: Life, tie: Tie, name: str, at: datetime, *, added: bool = True, channel: str = ""
+) -> None:
+    """A line of the tag log: the member's doing, or the channel's."""
+    rows.add(
+        TagChange,
+        at=at,
+        customer_id=life.id,
+        userid=tie.userid,
+        tag_id=tag_id(name),
+        tag_name=name,
+        group_name=GROUP_OF[name],
+        added=added,
+        source=CHANNEL if channel else CLIENT,
+        by="" if channel else tie.userid,
+        cause=channel,
+    )
 
 
 def write_history(rows: Rows, company: Company, life: Life, reasons: dict[str, str]) -> None:
